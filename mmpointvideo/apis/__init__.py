@@ -1,0 +1,1 @@
+"""Running trained models from Python."""

@@ -1,0 +1,1 @@
+"""From a frame store to a clip: storage, indices, transforms."""

@@ -1,0 +1,1 @@
+"""From an index entry to a packed clip."""

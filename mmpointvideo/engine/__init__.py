@@ -1,0 +1,1 @@
+"""Runner-side parts: checkpoints, launch, hooks, optimizers."""

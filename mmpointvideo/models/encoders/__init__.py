@@ -1,0 +1,1 @@
+"""Networks from points to superpoint features."""

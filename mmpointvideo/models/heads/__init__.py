@@ -1,0 +1,1 @@
+"""Heads; each owns its loss."""

@@ -1,0 +1,1 @@
+"""Point operators and their backends."""

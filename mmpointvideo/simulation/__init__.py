@@ -1,0 +1,1 @@
+"""Skeletons or scenes in, sensor data out."""

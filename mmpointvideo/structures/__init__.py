@@ -1,0 +1,1 @@
+"""Typed containers for annotations and predictions."""

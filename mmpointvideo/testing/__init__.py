@@ -1,0 +1,1 @@
+"""Tiny clips and tiny configs for tests, ours and the users own."""

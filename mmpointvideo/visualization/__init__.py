@@ -1,0 +1,1 @@
+"""Drawing clips and predictions."""
