@@ -1,1 +1,5 @@
 """Small helpers without a home of their own."""
+
+from .dist import gather_rows
+
+__all__ = ['gather_rows']

@@ -1,1 +1,5 @@
 """Self-supervised algorithms."""
+
+from .pointcpsc import PointCPSC
+
+__all__ = ['PointCPSC']

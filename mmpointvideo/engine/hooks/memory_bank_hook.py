@@ -1,0 +1,43 @@
+"""Updates of the memory bank."""
+
+from __future__ import annotations
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from mmpointvideo.registry import HOOKS
+
+
+@HOOKS.register_module()
+class MemoryBankHook(Hook):
+    """Store a batch's targets after the optimiser's step.
+
+    The current batch is therefore never its own negative. The model says how
+    (``update_memory()``); a model without a memory is an error of the config.
+    """
+
+    priority = 'NORMAL'
+
+    def before_train(self, runner: Runner) -> None:
+        """Check that there is something to update."""
+        model = _unwrap(runner)
+        if getattr(model, 'memory_bank', None) is None:
+            raise ValueError(
+                f'MemoryBankHook expects a model with a memory_bank, got {type(model).__name__} '
+                'without one: give the model a memory_bank or take the hook out of custom_hooks'
+            )
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | tuple | list | None = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Store what the iteration encoded."""
+        _unwrap(runner).update_memory()
+
+
+def _unwrap(runner: Runner):
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model

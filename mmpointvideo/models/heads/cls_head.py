@@ -1,0 +1,80 @@
+"""Classification of a clip."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmpointvideo.registry import MODELS
+from mmpointvideo.structures import PointVideoDataSample
+
+
+@MODELS.register_module()
+class ActionClsHead(BaseModule):
+    """One or two linear layers over a clip's feature, with cross-entropy.
+
+    Args:
+        in_channels: Width of the clip's feature.
+        num_classes: Number of classes.
+        hidden_channels: None: one linear layer (linear probe). A number: Linear-BN-ReLU-Linear
+            with this hidden width (fine-tuning, Section 4.2).
+        dropout: Dropout before the last layer.
+        label_smoothing: Of the cross-entropy.
+        init_cfg: Initialisation.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_classes: int,
+        hidden_channels: int | None = None,
+        dropout: float = 0.0,
+        label_smoothing: float = 0.0,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.num_classes = num_classes
+        self.label_smoothing = label_smoothing
+        layers: list[nn.Module] = []
+        if hidden_channels is not None:
+            layers += [
+                nn.Linear(in_channels, hidden_channels, bias=False),
+                nn.BatchNorm1d(hidden_channels),
+                nn.ReLU(),
+            ]
+        if dropout:
+            layers.append(nn.Dropout(dropout))
+        layers.append(nn.Linear(hidden_channels or in_channels, num_classes))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """``(B, C)`` to logits ``(B, num_classes)``."""
+        return self.layers(features)
+
+    def loss(
+        self, features: Tensor, data_samples: list[PointVideoDataSample]
+    ) -> dict[str, Tensor]:
+        """Cross-entropy and the batch's accuracy in percent."""
+        logits = self(features)
+        labels = torch.cat([sample.gt_label for sample in data_samples]).to(logits.device)
+        if int(labels.min()) < 0 or int(labels.max()) >= self.num_classes:
+            raise ValueError(
+                f'labels must be in 0..{self.num_classes - 1} for a head with '
+                f'num_classes={self.num_classes}, got {int(labels.min())}..{int(labels.max())}; '
+                'check num_classes in the config against the annotation file'
+            )
+        loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.label_smoothing)
+        accuracy = (logits.detach().argmax(dim=1) == labels).float().mean() * 100
+        return {'loss': loss, 'accuracy': accuracy}
+
+    def predict(
+        self, features: Tensor, data_samples: list[PointVideoDataSample]
+    ) -> list[PointVideoDataSample]:
+        """Write ``pred_score`` (probabilities) and ``pred_label`` into the samples."""
+        scores = self(features).float().softmax(dim=1)
+        for sample, score in zip(data_samples, scores, strict=True):
+            sample.pred_score = score
+            sample.pred_label = score.argmax(dim=0, keepdim=True)
+        return data_samples
