@@ -37,7 +37,9 @@ def point_contrast(
             near = torch.stack([bank[s] @ z for s in neighbors]) if similarities else z[:0]
             weights = [1.0, *torch.softmax(near, dim=0)]
         else:
-            weights = list(torch.softmax(torch.stack([q @ z, *[bank[s] @ z for s in neighbors]]), 0))
+            weights = list(
+                torch.softmax(torch.stack([q @ z, *[bank[s] @ z for s in neighbors]]), 0)
+            )
         numerator = weights[0] * torch.exp(q @ z / temperature)
         for weight, s in zip(weights[1:], neighbors, strict=True):
             numerator = numerator + weight * torch.exp(side @ bank[s] / temperature)

@@ -24,7 +24,9 @@ def test_equals_the_equations():
     losses = head.loss(prediction, target)
 
     p, t = (F.normalize(x, dim=-1).flatten(1, 2) for x in (prediction, target))
-    s_p, s_t = (F.normalize(s, dim=-1) for s in (head.prediction_prototypes, head.target_prototypes))
+    s_p, s_t = (
+        F.normalize(s, dim=-1) for s in (head.prediction_prototypes, head.target_prototypes)
+    )
     updated_p = torch.stack([updated_prototypes(clip, s_p, 0.1) for clip in p])
     updated_t = torch.stack([updated_prototypes(clip, s_t, 0.1) for clip in t])
     predicted = head.predictor(F.normalize(updated_p, dim=-1))

@@ -73,8 +73,14 @@ def test_empty_bank_falls_back_to_the_batch():
     prediction, target, bank, _ = _case()
     loss = PointInfoNCELoss(0.2, num_neighbors=3)
     expected = point_contrast(
-        prediction, target, bank[:0], temperature=0.2, negative_ratio=0.7, num_neighbors=0,
-        weighting='add_positives', anchor='prediction',
+        prediction,
+        target,
+        bank[:0],
+        temperature=0.2,
+        negative_ratio=0.7,
+        num_neighbors=0,
+        weighting='add_positives',
+        anchor='prediction',
     )
     torch.testing.assert_close(loss(prediction, target, bank[:0]), expected)
 
