@@ -15,7 +15,7 @@ import numpy as np
 
 # Deflate cannot inflate by more than this; a block that claims more is refused unread.
 MAX_DEFLATE_RATIO = 1032
-MAX_IMAGE_PIXELS = 1 << 24
+MAX_IMAGE_PIXELS = 1 << 22
 MAX_DEPTH = (1 << 31) - 1
 
 _DEPTH_HEAD = struct.Struct('<HHHHI')  # first row, first column, h, w, number of escapes
@@ -171,9 +171,7 @@ def encode_array(array: np.ndarray) -> Block:
     return Block(data, len(plain))
 
 
-def decode_array(
-    data: bytes, raw_size: int, shape: tuple[int, int], dtype: np.dtype
-) -> np.ndarray:
+def decode_array(data: bytes, raw_size: int, shape: tuple[int, int], dtype: np.dtype) -> np.ndarray:
     """Undo :func:`encode_array`.
 
     Allocates at most 3 times ``raw_size`` bytes, and refuses a ``raw_size`` that ``len(data)``
