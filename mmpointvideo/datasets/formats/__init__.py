@@ -1,1 +1,15 @@
 """Readers of raw and published file formats."""
+
+from .msr_bin import MSRHeader, iter_msr_frames, read_msr_header
+from .point_files import POINT_SUFFIXES, PointFrame, read_point_file
+from .published_npz import read_published_npz
+
+__all__ = [
+    'POINT_SUFFIXES',
+    'MSRHeader',
+    'PointFrame',
+    'iter_msr_frames',
+    'read_msr_header',
+    'read_point_file',
+    'read_published_npz',
+]
