@@ -1,0 +1,1 @@
+"""Slow, literal transcriptions: what the fast code is measured against."""

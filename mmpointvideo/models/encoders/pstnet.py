@@ -1,0 +1,164 @@
+"""The PSTNet encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ...registry import MODELS
+from ..layers.pst_conv import PSTConv
+from ..layers.tube import output_frames
+
+# name: mid, out, radius factor, k_t, spatial stride, temporal stride, temporal padding
+_TABLE = {
+    'conv1': (45, 64, 1, 1, 2, 1, (0, 0)),
+    'conv2a': (96, 128, 2, 3, 2, 2, (1, 0)),
+    'conv2b': (192, 256, 2, 3, 1, 1, (1, 1)),
+    'conv3a': (384, 512, 4, 3, 2, 2, (1, 0)),
+    'conv3b': (768, 1024, 4, 3, 1, 1, (1, 1)),
+    'conv4': (1536, 2048, 4, 1, 2, 1, (0, 0)),
+}
+_VARIANTS = {
+    'msr': dict(aggregation='multiplication', pooling='sum'),
+    'ntu': dict(aggregation='addition', pooling='max'),
+}
+
+
+@MODELS.register_module()
+class PSTNetEncoder(nn.Module):
+    """Six PSTConv layers, ReLU after each but the last (PSTNet, ICLR 2021).
+
+    With the ``'msr'`` layers T must be a multiple of 4 and becomes T / 4 frames; the N points of a
+    frame become ``N // 16`` superpoints.
+
+    Args:
+        in_channels: Channels of the input features; 0 for positions alone.
+        radius: Radius r of the first layer, in units of the coordinates (2r and 4r follow).
+        num_neighbors: Neighbours of an anchor in a frame.
+        width: Factor on all channel numbers, each rounded to a multiple of 4, for narrow
+            networks.
+        variant: ``'msr'`` (multiplication, sum pooling, temporal padding) or ``'ntu'`` (addition,
+            max pooling, no temporal padding: T = 19, 23, 27, ...).
+        padding_mode: Padding in time. ``'zeros'`` as published. ``'replicate'`` for an encoder
+            that sees segments of 4 frames in pre-training and longer clips later: with zeros the
+            outer taps of the last layers never see anything on 4 frames.
+        aggregation: Overrides the variant's.
+        pooling: Overrides the variant's.
+        bn_statistics: ``'frame'`` as published, or ``'joint'``.
+        prefix_sampling: Reuse the order of the first layer's furthest point sampling in the later
+            layers (the same anchors unless distances tie).
+        layers: Overrides single options of single layers, ``dict(conv3a=dict(mid_channels=284))``;
+            keys are arguments of :class:`PSTConv`.
+
+    Attributes:
+        out_channels: Channels of the output features.
+
+    Raises:
+        ValueError: If an option is unknown or out of range.
+
+    Example:
+        >>> encoder = PSTNetEncoder(width=0.125, padding_mode='replicate')
+        >>> xyz, features = encoder(torch.rand(2, 8, 128, 3), None)
+        >>> xyz.shape, features.shape
+        (torch.Size([2, 2, 8, 3]), torch.Size([2, 2, 256, 8]))
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 0,
+        radius: float = 0.5,
+        num_neighbors: int = 9,
+        width: float = 1.0,
+        variant: str = 'msr',
+        padding_mode: str = 'zeros',
+        aggregation: str | None = None,
+        pooling: str | None = None,
+        bn_statistics: str = 'frame',
+        prefix_sampling: bool = False,
+        layers: dict[str, dict] | None = None,
+    ) -> None:
+        super().__init__()
+        if variant not in _VARIANTS:
+            raise ValueError(f'variant: expected one of {sorted(_VARIANTS)}, got {variant!r}')
+        if width <= 0:
+            raise ValueError(f'width: expected a positive factor, got {width}')
+        overrides = layers or {}
+        unknown = set(overrides) - set(_TABLE)
+        if unknown:
+            raise ValueError(f'layers: expected names out of {list(_TABLE)}, got {sorted(unknown)}')
+        self.in_channels = in_channels
+        channels = in_channels
+        for name, (mid, out, factor, k_t, space, time, padding) in _TABLE.items():
+            options = dict(
+                in_channels=channels,
+                mid_channels=_scaled(mid, width),
+                out_channels=_scaled(out, width),
+                radius=factor * radius,
+                num_neighbors=num_neighbors,
+                temporal_kernel_size=k_t,
+                spatial_stride=space,
+                temporal_stride=time,
+                temporal_padding=padding if variant == 'msr' else (0, 0),
+                padding_mode=padding_mode,
+                aggregation=aggregation or _VARIANTS[variant]['aggregation'],
+                pooling=pooling or _VARIANTS[variant]['pooling'],
+                bn_statistics=bn_statistics,
+                prefix_sampling=prefix_sampling and name != 'conv1',
+            )
+            layer = PSTConv(**(options | overrides.get(name, {})))  # type: ignore[arg-type]
+            self.add_module(name, layer)
+            channels = layer.out_channels
+        self.out_channels: int = channels
+
+    @property
+    def convs(self) -> Sequence[PSTConv]:
+        """The layers in order."""
+        return [self.get_submodule(name) for name in _TABLE]  # type: ignore[misc]
+
+    def frames_after(self, num_frames: int) -> int | None:
+        """Number of frames T' that T frames become, or None where a stride does not divide."""
+        frames: int | None = num_frames
+        for conv in self.convs:
+            if frames is None:
+                return None
+            frames = output_frames(
+                frames, conv.temporal_kernel_size, conv.temporal_stride, conv.temporal_padding
+            )
+        return frames
+
+    def forward(self, xyz: Tensor, features: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Encode a batch of clips.
+
+        Args:
+            xyz: Positions, ``(B, T, N, 3)``.
+            features: ``(B, T, C, N)``, or None for ``in_channels=0``.
+
+        Returns:
+            Superpoints, ``(B, T', N', 3)``, and features, ``(B, T', C', N')``.
+
+        Raises:
+            ValueError: If a shape does not fit or the temporal size does not divide.
+        """
+        if xyz.dim() != 4 or xyz.shape[-1] != 3:
+            raise ValueError(f'xyz: expected shape (B, T, N, 3), got {tuple(xyz.shape)}')
+        if self.frames_after(xyz.shape[1]) is None:
+            allowed = [frames for frames in range(1, 65) if self.frames_after(frames) is not None]
+            raise ValueError(
+                f'expected a number of frames that the temporal strides divide, got '
+                f'{xyz.shape[1]}; these layers take {", ".join(map(str, allowed))}'
+            )
+        last = len(self.convs) - 1
+        for index, conv in enumerate(self.convs):
+            xyz, features = conv(xyz, features)
+            if index != last:
+                features = F.relu(features)
+        assert features is not None
+        return xyz, features
+
+
+def _scaled(channels: int, width: float) -> int:
+    if width == 1:
+        return channels
+    return max(4, 4 * round(channels * width / 4))

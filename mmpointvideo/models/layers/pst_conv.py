@@ -1,0 +1,269 @@
+"""PSTConv: spatial, then temporal convolution of a point cloud video."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ...ops import aggregate_displaced, ball_query, furthest_point_sample
+from ...ops.aggregation import AGGREGATIONS, POOLINGS
+from ...registry import MODELS
+from .frame_batch_norm import STATISTICS, frame_norm_relu
+from .linear import pointwise_linear
+from .tube import PADDING_MODES, ZERO_FRAME, FrameWindows, frame_windows
+
+
+@MODELS.register_module()
+class PSTConv(nn.Module):
+    """Point spatio-temporal convolution (PSTNet, ICLR 2021).
+
+    For every temporal anchor frame: furthest point sampling picks anchors; in each of the k_t
+    frames around it a ball query finds their neighbours; projected displacements are combined
+    with projected features and pooled over the neighbours; the frames' results are concatenated,
+    normalised, clipped at zero and mapped by the temporal convolution.
+
+    The result, the gradients and the running averages are those of the published layer, which
+    loops over frames; here all frames are one batch, features are projected before they are
+    gathered, and no tensor over the neighbours exists.
+
+    Args:
+        in_channels: Channels of the input features; 0 for none.
+        mid_channels: Channels between the spatial and the temporal part.
+        out_channels: Channels of the output features.
+        radius: Radius of the neighbourhoods, in units of the coordinates.
+        num_neighbors: Neighbours K of an anchor in a frame; may exceed the number of points.
+        temporal_kernel_size: Frames of a window, k_t; odd.
+        spatial_stride: The N points of a frame become ``N // spatial_stride`` anchors.
+        temporal_stride: Step between anchor frames.
+        temporal_padding: Frames added before and after the clip.
+        padding_mode: What they are: ``'zeros'`` (positions and features) or ``'replicate'``.
+        aggregation: ``'multiplication'`` or ``'addition'`` of displacement and feature.
+        pooling: ``'sum'``, ``'max'`` or ``'avg'`` over the neighbours.
+        bn_statistics: Statistics of the normalisation in training: ``'frame'`` (each anchor
+            frame on its own, as published) or ``'joint'``.
+        prefix_sampling: Take the first points of a frame as anchors instead of sampling. For
+            points that come from furthest point sampling (the output of a PSTConv) this gives
+            the same anchors unless distances tie.
+
+    Raises:
+        ValueError: If an option is out of range.
+
+    Example:
+        >>> conv = PSTConv(0, 8, 16, radius=0.5, num_neighbors=4, temporal_kernel_size=3,
+        ...                spatial_stride=2, temporal_stride=2, temporal_padding=(1, 0))
+        >>> xyz, features = conv(torch.rand(2, 4, 32, 3), None)
+        >>> xyz.shape, features.shape
+        (torch.Size([2, 2, 16, 3]), torch.Size([2, 2, 16, 16]))
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        mid_channels: int,
+        out_channels: int,
+        radius: float,
+        num_neighbors: int,
+        temporal_kernel_size: int,
+        spatial_stride: int = 1,
+        temporal_stride: int = 1,
+        temporal_padding: tuple[int, int] = (0, 0),
+        padding_mode: str = 'zeros',
+        aggregation: str = 'multiplication',
+        pooling: str = 'sum',
+        bn_statistics: str = 'frame',
+        prefix_sampling: bool = False,
+    ) -> None:
+        super().__init__()
+        for name, value, choices in (
+            ('padding_mode', padding_mode, PADDING_MODES),
+            ('aggregation', aggregation, AGGREGATIONS),
+            ('pooling', pooling, POOLINGS),
+            ('bn_statistics', bn_statistics, STATISTICS),
+        ):
+            if value not in choices:
+                raise ValueError(f'{name}: expected one of {choices}, got {value!r}')
+        if temporal_kernel_size < 1 or temporal_kernel_size % 2 == 0:
+            raise ValueError(
+                f'temporal_kernel_size: expected an odd number, got {temporal_kernel_size}'
+            )
+        if len(temporal_padding) != 2 or min(temporal_padding) < 0:
+            raise ValueError(
+                f'temporal_padding: expected (before, after), none negative, got {temporal_padding}'
+            )
+        if in_channels < 0 or min(mid_channels, out_channels, num_neighbors) < 1:
+            raise ValueError(
+                'expected in_channels >= 0 and mid_channels, out_channels, num_neighbors >= 1, '
+                f'got {in_channels}, {mid_channels}, {out_channels}, {num_neighbors}'
+            )
+        if spatial_stride < 1 or temporal_stride < 1:
+            raise ValueError(
+                f'expected strides of at least 1, got {spatial_stride} and {temporal_stride}'
+            )
+        if not 0 < radius < math.inf:
+            raise ValueError(f'radius: expected a positive number, got {radius}')
+        self.in_channels = in_channels
+        self.mid_channels = mid_channels
+        self.out_channels = out_channels
+        self.radius = radius
+        self.num_neighbors = num_neighbors
+        self.temporal_kernel_size = temporal_kernel_size
+        self.spatial_stride = spatial_stride
+        self.temporal_stride = temporal_stride
+        self.temporal_padding = (int(temporal_padding[0]), int(temporal_padding[1]))
+        self.padding_mode = padding_mode
+        self.aggregation = aggregation
+        self.pooling = pooling
+        self.bn_statistics = bn_statistics
+        self.prefix_sampling = prefix_sampling
+
+        self.displacement_proj = nn.Linear(3, mid_channels, bias=False)
+        self.feature_proj = (
+            nn.Linear(in_channels, mid_channels, bias=False) if in_channels else None
+        )
+        self.norm = nn.BatchNorm1d(temporal_kernel_size * mid_channels)
+        self.temporal_proj = nn.Linear(
+            temporal_kernel_size * mid_channels, out_channels, bias=False
+        )
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Initialise as published: uniform, gain sqrt(2 / (1 + 5)).
+
+        The fan-in is in + 3 for the two spatial projections together, and k_t * mid for the
+        temporal one.
+        """
+        gain = math.sqrt(2 / (1 + 5))
+        bound = math.sqrt(3) * gain / math.sqrt(self.in_channels + 3)
+        nn.init.uniform_(self.displacement_proj.weight, -bound, bound)
+        if self.feature_proj is not None:
+            nn.init.uniform_(self.feature_proj.weight, -bound, bound)
+        bound = math.sqrt(3) * gain / math.sqrt(self.temporal_kernel_size * self.mid_channels)
+        nn.init.uniform_(self.temporal_proj.weight, -bound, bound)
+        self.norm.reset_parameters()
+
+    def extra_repr(self) -> str:
+        """Options that no sub-module shows."""
+        return (
+            f'radius={self.radius}, num_neighbors={self.num_neighbors}, '
+            f'temporal_kernel_size={self.temporal_kernel_size}, '
+            f'strides=({self.spatial_stride}, {self.temporal_stride}), '
+            f'temporal_padding={self.temporal_padding}, padding_mode={self.padding_mode!r}, '
+            f'aggregation={self.aggregation!r}, pooling={self.pooling!r}, '
+            f'bn_statistics={self.bn_statistics!r}'
+        )
+
+    def forward(self, xyz: Tensor, features: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Convolve a batch of clips.
+
+        Args:
+            xyz: Positions, ``(B, T, N, 3)``; no gradient flows into them.
+            features: ``(B, T, C_in, N)``, or None for ``in_channels=0``.
+
+        Returns:
+            Anchors, ``(B, T', N', 3)``, and features, ``(B, T', C_out, N')`` (channels last in
+            memory).
+
+        Raises:
+            ValueError: If a shape does not fit, or the temporal size does not divide.
+        """
+        self._check(xyz, features)
+        num_batch, num_frames, num_points = xyz.shape[:3]
+        windows = frame_windows(
+            num_frames,
+            self.temporal_kernel_size,
+            self.temporal_stride,
+            self.temporal_padding,
+            self.padding_mode,
+        )
+        xyz = xyz.detach()
+        projected = None
+        if features is not None and self.feature_proj is not None:
+            projected = pointwise_linear(features.transpose(2, 3), self.feature_proj.weight)
+        # a product with features of zeros adds nothing: such taps are skipped
+        skip_zeros = projected is not None and self.aggregation == 'multiplication'
+        zero_frame = ZERO_FRAME
+        if (windows.pads_with_zeros and not skip_zeros) or ZERO_FRAME in windows.anchors:
+            zero_frame = num_frames
+            xyz = F.pad(xyz, (0, 0, 0, 0, 0, 1))
+            projected = None if projected is None else F.pad(projected, (0, 0, 0, 0, 0, 1))
+
+        centers = self._anchors(xyz, windows, zero_frame)
+        idx = self._neighbors(xyz, centers, windows, ZERO_FRAME if skip_zeros else zero_frame)
+        taps = torch.tensor(windows.taps)
+        taps[taps == ZERO_FRAME] = ZERO_FRAME if skip_zeros else zero_frame
+        first = torch.arange(num_batch)[:, None, None] * xyz.shape[1]
+        frames = torch.where(taps < 0, taps, taps + first).flatten(0, 1)
+
+        pooled = aggregate_displaced(
+            None if projected is None else projected.flatten(0, 1),
+            self.displacement_proj.weight,
+            xyz.flatten(0, 1),
+            centers.flatten(0, 1),
+            idx,
+            frames.to(xyz.device, non_blocking=True),
+            self.aggregation,
+            self.pooling,
+        )
+        pooled = pooled.view(num_batch, len(windows.taps), centers.shape[2], -1)
+        hidden = frame_norm_relu(pooled, self.norm, self.bn_statistics)
+        return centers, pointwise_linear(hidden, self.temporal_proj.weight).transpose(2, 3)
+
+    def _anchors(self, xyz: Tensor, windows: FrameWindows, zero_frame: int) -> Tensor:
+        """Sample every anchor frame: ``(B, L, M, 3)``."""
+        frames = [zero_frame if frame == ZERO_FRAME else frame for frame in windows.anchors]
+        num_samples = xyz.shape[2] // self.spatial_stride
+        xyz = xyz[:, frames]
+        if self.prefix_sampling:
+            return xyz[:, :, :num_samples].contiguous()
+        idx = furthest_point_sample(xyz.flatten(0, 1), num_samples).view(*xyz.shape[:2], -1)
+        return xyz.gather(2, idx[..., None].expand(-1, -1, -1, 3))
+
+    def _neighbors(
+        self, xyz: Tensor, centers: Tensor, windows: FrameWindows, zero_frame: int
+    ) -> Tensor:
+        """Query every (anchor frame, tap) pair once: ``(B * L, k_t, M, K)``."""
+        pairs: dict[tuple[int, int], int] = {}
+        slots: list[int] = []
+        for step, window in enumerate(windows.taps):
+            for frame in window:
+                frame = zero_frame if frame == ZERO_FRAME else frame
+                key = (step, frame if frame != ZERO_FRAME else windows.anchors[step])
+                slots.append(pairs.setdefault(key, len(pairs)))
+        steps = [step for step, _ in pairs]
+        sources = [frame for _, frame in pairs]
+        idx = ball_query(
+            xyz[:, sources].flatten(0, 1),
+            centers[:, steps].flatten(0, 1),
+            self.radius,
+            self.num_neighbors,
+        )
+        idx = idx.view(xyz.shape[0], len(pairs), *idx.shape[1:])
+        if len(slots) != len(pairs):
+            idx = idx[:, slots]
+        return idx.unflatten(1, (len(windows.taps), -1)).flatten(0, 1)
+
+    def _check(self, xyz: Tensor, features: Tensor | None) -> None:
+        if xyz.dim() != 4 or xyz.shape[-1] != 3:
+            raise ValueError(f'xyz: expected shape (B, T, N, 3), got {tuple(xyz.shape)}')
+        if xyz.shape[2] < self.spatial_stride:
+            raise ValueError(
+                f'expected at least spatial_stride={self.spatial_stride} points a frame, got '
+                f'{xyz.shape[2]}'
+            )
+        if features is None:
+            if self.in_channels:
+                raise ValueError(f'features: expected {self.in_channels} channels, got None')
+            return
+        batch, frames, points = xyz.shape[:3]
+        if not self.in_channels:
+            raise ValueError(
+                f'features: expected None for in_channels=0, got shape {tuple(features.shape)}'
+            )
+        if features.shape != (batch, frames, self.in_channels, points):
+            raise ValueError(
+                f'features: expected shape {(batch, frames, self.in_channels, points)} to fit '
+                f'xyz {tuple(xyz.shape)}, got {tuple(features.shape)}'
+            )

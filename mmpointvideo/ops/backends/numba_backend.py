@@ -1,0 +1,282 @@
+"""CPU operators compiled by numba (``pip install mmpointvideo[fast]``).
+
+Each call uses as many threads as PyTorch would (``torch.get_num_threads()``). The kernels hold
+the interpreter lock, so two Python threads (autograd's, say) never enter numba's thread pool at
+the same time: its ``workqueue`` layer, the only one that is always present, could not bear that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .base import Backend, BackendUnavailable
+from .torch_norm import input_gradient_terms
+
+_MODES = {'none': 0, 'multiplication': 1, 'addition': 2}
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().contiguous().numpy()
+
+
+def _uses(frames: Tensor, num_frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which (anchor, tap) pairs read each frame: positions in ``frames``, and offsets."""
+    flat = frames.flatten()
+    order = torch.argsort(flat, stable=True)[int((flat < 0).sum()) :]
+    counts = torch.bincount(flat[flat >= 0], minlength=num_frames)
+    offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+    return order.numpy(), offsets.numpy()
+
+
+def _load() -> dict[str, Callable]:
+    try:
+        import numba
+    except ImportError as error:
+        raise BackendUnavailable(
+            f'numba cannot be imported ({error}): pip install mmpointvideo[fast]'
+        ) from error
+
+    from . import numba_aggregation as fused
+    from . import numba_kernels as kernels
+    from . import numba_norm as norm
+
+    def run(kernel: Callable, *args) -> None:
+        numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+        kernel(*args)
+
+    def furthest_point_sample(xyz: Tensor, num_points: int) -> Tensor:
+        idx = torch.empty(xyz.shape[0], num_points, dtype=torch.int64)
+        bits = np.full(1, -1, np.int32 if xyz.dtype == torch.float32 else np.int64)
+        run(kernels.furthest_points, _array(xyz), bits, idx.numpy())
+        return idx
+
+    furthest_point_sample.takes_lowest_index = True  # type: ignore[attr-defined]
+
+    def ball_query(xyz: Tensor, centers: Tensor, radius: float, num_neighbors: int) -> Tensor:
+        idx = torch.empty(*centers.shape[:2], num_neighbors, dtype=torch.int64)
+        points = _array(xyz)
+        squared_radius = points.dtype.type(radius) * points.dtype.type(radius)
+        run(kernels.first_in_ball, points, _array(centers), squared_radius, idx.numpy())
+        return idx
+
+    def three_nn(target_xyz: Tensor, source_xyz: Tensor) -> tuple[Tensor, Tensor]:
+        distance = torch.empty_like(target_xyz, memory_format=torch.contiguous_format)
+        idx = torch.empty(target_xyz.shape, dtype=torch.int64)
+        infinity = distance.numpy().dtype.type(np.inf)
+        run(
+            kernels.nearest_three,
+            _array(target_xyz),
+            _array(source_xyz),
+            infinity,
+            distance.numpy(),
+            idx.numpy(),
+        )
+        return distance.sqrt_(), idx
+
+    class ThreeInterpolate(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, features: Tensor, idx: Tensor, weight: Tensor) -> Tensor:
+            ctx.save_for_backward(idx, weight)
+            ctx.shape = features.shape
+            out = features.new_empty(*features.shape[:2], idx.shape[1])
+            run(
+                kernels.interpolate_forward,
+                _array(features),
+                _array(idx),
+                _array(weight),
+                out.numpy(),
+            )
+            return out
+
+        @staticmethod
+        def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:
+            idx, weight = ctx.saved_tensors
+            grad_features = grad.new_zeros(ctx.shape)
+            run(
+                kernels.interpolate_backward,
+                _array(grad),
+                _array(idx),
+                _array(weight),
+                grad_features.numpy(),
+            )
+            return grad_features, None, None
+
+    class MultiplySum(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, g, weight, xyz, centers, idx, frames) -> Tensor:
+            ctx.save_for_backward(g, weight, xyz, centers, idx, frames)
+            out = g.new_empty(idx.shape[0], idx.shape[2], idx.shape[1], g.shape[2])
+            run(
+                fused.multiply_sum_forward,
+                _array(g),
+                _array(weight.t()),
+                _array(xyz),
+                _array(centers),
+                _array(idx),
+                _array(frames),
+                out.numpy(),
+            )
+            return out
+
+        @staticmethod
+        def backward(ctx, grad: Tensor):
+            g, weight, xyz, centers, idx, frames = ctx.saved_tensors
+            grad_g = torch.empty_like(g, memory_format=torch.contiguous_format)
+            grad_weight = g.new_zeros(g.shape[0], 3, g.shape[2])
+            run(
+                fused.multiply_sum_backward,
+                _array(grad),
+                _array(g),
+                _array(weight.t()),
+                _array(xyz),
+                _array(centers),
+                _array(idx),
+                *_uses(frames, g.shape[0]),
+                grad_g.numpy(),
+                grad_weight.numpy(),
+            )
+            return grad_g, grad_weight.sum(0).t(), None, None, None, None
+
+    class GatherSum(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, g, idx, frames) -> Tensor:
+            ctx.save_for_backward(idx, frames)
+            ctx.shape = g.shape
+            out = g.new_empty(idx.shape[0], idx.shape[2], idx.shape[1], g.shape[2])
+            run(fused.gather_sum_forward, _array(g), _array(idx), _array(frames), out.numpy())
+            return out
+
+        @staticmethod
+        def backward(ctx, grad: Tensor):
+            idx, frames = ctx.saved_tensors
+            grad_g = grad.new_zeros(ctx.shape)
+            run(
+                fused.gather_sum_backward,
+                _array(grad),
+                _array(idx),
+                *_uses(frames, ctx.shape[0]),
+                grad_g.numpy(),
+            )
+            return grad_g, None, None
+
+    class PoolMax(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, g, weight, xyz, centers, idx, frames, aggregation: str) -> Tensor:
+            channels = weight.shape[0]
+            mode = _MODES[aggregation]
+            source = xyz.new_empty(0, 0, channels) if g is None else g
+            out = xyz.new_empty(idx.shape[0], idx.shape[2], idx.shape[1], channels)
+            chosen = torch.empty(out.shape, dtype=torch.int32)
+            run(
+                fused.pool_max_forward,
+                _array(source),
+                _array(weight.t()),
+                _array(xyz),
+                _array(centers),
+                _array(idx),
+                _array(frames),
+                mode,
+                out.numpy(),
+                chosen.numpy(),
+            )
+            if idx.shape[3] <= 128:
+                chosen = chosen.to(torch.int8)
+            ctx.save_for_backward(source, weight, xyz, centers, idx, frames, chosen)
+            ctx.mode = mode
+            return out
+
+        @staticmethod
+        def backward(ctx, grad: Tensor):
+            source, weight, xyz, centers, idx, frames, chosen = ctx.saved_tensors
+            grad_g = torch.zeros_like(source, memory_format=torch.contiguous_format)
+            grad_weight = grad.new_zeros(xyz.shape[0], 3, weight.shape[0])
+            run(
+                fused.pool_max_backward,
+                _array(grad),
+                _array(source),
+                _array(weight.t()),
+                _array(xyz),
+                _array(centers),
+                _array(idx),
+                _array(chosen.int()),
+                *_uses(frames, xyz.shape[0]),
+                ctx.mode,
+                grad_g.numpy(),
+                grad_weight.numpy(),
+            )
+            grad_g = None if ctx.mode == 0 else grad_g
+            return grad_g, grad_weight.sum(0).t(), None, None, None, None, None
+
+    def sum_displacements(xyz: Tensor, centers: Tensor, idx: Tensor, frames: Tensor) -> Tensor:
+        out = xyz.new_empty(idx.shape[0], idx.shape[2], idx.shape[1], 3)
+        run(
+            fused.sum_displacements,
+            _array(xyz),
+            _array(centers),
+            _array(idx),
+            _array(frames),
+            out.numpy(),
+        )
+        return out
+
+    def frame_moments(x: Tensor) -> tuple[Tensor, Tensor]:
+        means, spreads = x.new_empty(2, x.shape[0], x.shape[1], x.shape[3])
+        run(norm.block_moments, _array(x), means.numpy(), spreads.numpy())
+        mean = means.mean(0)
+        var = spreads.sum(0) / (x.shape[0] * x.shape[2]) + (means - mean).square().mean(0)
+        return mean, var
+
+    class NormalizeReLU(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, weight, bias, mean, inverse_std, statistics: str) -> Tensor:
+            ctx.save_for_backward(x, weight, bias, mean, inverse_std)
+            ctx.statistics = statistics
+            scale = weight * inverse_std
+            out = torch.empty_like(x, memory_format=torch.contiguous_format)
+            run(
+                norm.apply_forward,
+                _array(x),
+                _array(scale),
+                _array(bias - mean * scale),
+                out.numpy(),
+            )
+            return out
+
+        @staticmethod
+        def backward(ctx, grad: Tensor):
+            x, weight, bias, mean, inverse_std = ctx.saved_tensors
+            scale = weight * inverse_std
+            shift = bias - mean * scale
+            blocks = x.new_empty(2, x.shape[0], x.shape[1], x.shape[3])
+            arrays = (_array(grad), _array(x), _array(scale), _array(shift))
+            run(norm.block_gradient_sums, *arrays, _array(mean), blocks.numpy())
+            sums = blocks.sum(1)
+            slope = level = torch.zeros_like(scale)
+            if ctx.statistics != 'fixed':
+                slope, level = input_gradient_terms(
+                    scale, mean, inverse_std, sums, x.shape[0] * x.shape[2], ctx.statistics
+                )
+            grad_x = torch.empty_like(x, memory_format=torch.contiguous_format)
+            run(norm.apply_backward, *arrays, _array(slope), _array(level), grad_x.numpy())
+            grad_weight = (sums[1] * inverse_std).sum(0)
+            return grad_x, grad_weight, sums[0].sum(0), None, None, None
+
+    return {
+        'furthest_point_sample': furthest_point_sample,
+        'ball_query': ball_query,
+        'three_nn': three_nn,
+        'three_interpolate': ThreeInterpolate.apply,
+        'multiply_sum': MultiplySum.apply,
+        'gather_sum': GatherSum.apply,
+        'pool_max': PoolMax.apply,
+        'sum_displacements': sum_displacements,
+        'frame_moments': frame_moments,
+        'normalize_relu': NormalizeReLU.apply,
+    }
+
+
+NUMBA = Backend('numba', _load, device_type='cpu', dtypes=(torch.float32, torch.float64))
