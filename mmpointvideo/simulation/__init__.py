@@ -1,1 +1,32 @@
 """Skeletons or scenes in, sensor data out."""
+
+from .bodies import MSR_BODY, NTU_BODY, PART_NAMES, BodyModel
+from .camera import MSR_CAMERA, NTU_CAMERA, DepthCamera
+from .ntu_skeletons import load_ntu_skeleton
+from .sensor import SensorNoise, render_depth, simulate_depth_video
+from .skeletons import (
+    SkeletonRejectedError,
+    SkeletonReport,
+    load_msr_skeleton,
+    read_msr_skeleton,
+    repair_skeleton,
+)
+
+__all__ = [
+    'MSR_BODY',
+    'MSR_CAMERA',
+    'NTU_BODY',
+    'NTU_CAMERA',
+    'PART_NAMES',
+    'BodyModel',
+    'DepthCamera',
+    'SensorNoise',
+    'SkeletonRejectedError',
+    'SkeletonReport',
+    'load_msr_skeleton',
+    'load_ntu_skeleton',
+    'read_msr_skeleton',
+    'render_depth',
+    'repair_skeleton',
+    'simulate_depth_video',
+]
