@@ -1,1 +1,12 @@
 """Runner-side parts: checkpoints, launch, hooks, optimizers."""
+
+from .checkpoint import LoadReport, load_encoder_weights, require_all_weights
+from .launch import finish_launch, prepare_launch
+
+__all__ = [
+    'LoadReport',
+    'finish_launch',
+    'load_encoder_weights',
+    'prepare_launch',
+    'require_all_weights',
+]

@@ -1,0 +1,170 @@
+"""Accuracy of videos, not of clips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mmengine.dist import all_gather_object, broadcast_object_list, is_main_process
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+
+from mmpointvideo.registry import METRICS
+
+
+@METRICS.register_module()
+class VideoAccuracy(BaseMetric):
+    """Class probabilities averaged over a video's clips, then compared with its label.
+
+    Reported, in percent: ``video_acc`` (top-1), ``video_acc_top5`` and so on for every k of
+    ``topk``, ``mean_class_acc`` (top-1 of the videos of a class, averaged over the classes that
+    occur) and ``clip_acc`` (top-1 of single clips). A k that is not smaller than the number of
+    classes is left out: it would always be 100. Among equal probabilities the lower class wins.
+
+    The result is exact on any number of processes and for any sampler: clips that a sampler
+    repeats to fill its shards are counted once (by ``sample_idx``), and a clip that was never
+    seen is an error.
+
+    Args:
+        topk: Which top-k accuracies of videos to report; 1 is always reported.
+        prefix: Put before the names, with a slash.
+    """
+
+    def __init__(self, topk: Sequence[int] = (1, 5), prefix: str | None = None) -> None:
+        super().__init__(prefix=prefix)
+        if not topk or any(k < 1 for k in topk):
+            raise ValueError(f'VideoAccuracy expects topk of positive numbers, got {topk}')
+        self.topk = tuple(sorted({1, *topk}))
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Keep a batch's probabilities.
+
+        Args:
+            data_batch: Unused.
+            data_samples: Samples as dictionaries, with ``gt_label``, ``pred_score``
+                ``(num_classes,)``, ``video_id`` and ``sample_idx``.
+
+        Raises:
+            KeyError: If one of these is missing.
+            ValueError: If a probability is not finite.
+        """
+        for sample in data_samples:
+            for name in ('gt_label', 'pred_score', 'video_id', 'sample_idx'):
+                if name not in sample:
+                    raise KeyError(
+                        f'VideoAccuracy expects {name!r} in every data sample, got '
+                        f'{sorted(sample)}: does PackPointVideoInputs keep it, does the head '
+                        'predict?'
+                    )
+            score = sample['pred_score'].detach().cpu().numpy().astype(np.float64)
+            if not np.isfinite(score).all():
+                raise ValueError(f'video {sample["video_id"]}: the prediction is not finite')
+            label = int(np.asarray(sample['gt_label']).reshape(-1)[0])
+            self.results.append((int(sample['sample_idx']), sample['video_id'], label, score))
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Gather the clips of all processes and compute the metrics.
+
+        Args:
+            size: Number of clips of the data set.
+
+        Raises:
+            ValueError: If the number of different clips is not ``size``.
+        """
+        parts = all_gather_object(list(self.results))
+        self.results.clear()
+        metrics: list[dict[str, float] | str | None] = [None]
+        if is_main_process():
+            clips = {row[0]: row for part in reversed(parts) for row in part}
+            if len(clips) == size:
+                found = self.compute_metrics([clips[index] for index in sorted(clips)])
+                lead = f'{self.prefix}/' if self.prefix else ''
+                metrics = [{lead + name: value for name, value in found.items()}]
+            else:
+                metrics = [
+                    f'VideoAccuracy expects every one of the {size} clips of the data set, got '
+                    f'{len(clips)}: does the dataloader drop the last batch, or the data set '
+                    'give several clips one sample_idx?'
+                ]
+        broadcast_object_list(metrics)
+        if not isinstance(metrics[0], dict):  # all processes stop, not the first alone
+            raise ValueError(metrics[0])
+        return metrics[0]
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Metrics of distinct clips.
+
+        Args:
+            results: Clips as ``(sample_idx, video_id, label, probabilities)``.
+
+        Returns:
+            The metrics in percent.
+
+        Raises:
+            ValueError: If the clips of a video have different labels, or a label is no class.
+        """
+        clip_scores = np.stack([score for *_, score in results])
+        clip_labels = np.array([label for _, _, label, _ in results])
+        names = [video for _, video, _, _ in results]
+        videos, labels, scores = average_over_videos(names, clip_labels, clip_scores)
+        num_classes = scores.shape[1]
+        if labels.min() < 0 or labels.max() >= num_classes:
+            raise ValueError(
+                f'labels must be in 0..{num_classes - 1} for scores of {num_classes} classes, '
+                f'got {labels.min()}..{labels.max()}'
+            )
+        ranks = label_ranks(scores, labels)
+        metrics = {}
+        for k in self.topk:
+            if k == 1 or k < num_classes:
+                name = 'video_acc' if k == 1 else f'video_acc_top{k}'
+                metrics[name] = 100 * float((ranks < k).mean())
+        per_class = [(ranks[labels == c] < 1).mean() for c in np.unique(labels)]
+        metrics['mean_class_acc'] = 100 * float(np.mean(per_class))
+        metrics['clip_acc'] = 100 * float((label_ranks(clip_scores, clip_labels) < 1).mean())
+        print_log(f'{len(videos)} videos, {len(names)} clips', logger='current')
+        return metrics
+
+
+def average_over_videos(
+    videos: Sequence[str], labels: np.ndarray, scores: np.ndarray
+) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Average the rows of every video.
+
+    Args:
+        videos: Which video a row is of, n names.
+        labels: ``(n,)`` int.
+        scores: ``(n, num_classes)``.
+
+    Returns:
+        The videos by name, their labels ``(v,)`` and mean scores ``(v, num_classes)``.
+
+    Raises:
+        ValueError: If rows of one video have different labels.
+    """
+    names, index = np.unique(np.asarray(videos, dtype=str), return_inverse=True)
+    counts = np.bincount(index, minlength=len(names))
+    sums = np.zeros((len(names), scores.shape[1]))
+    np.add.at(sums, index, scores)
+    video_labels = np.empty(len(names), dtype=np.int64)
+    video_labels[index] = labels
+    wrong = np.flatnonzero(video_labels[index] != labels)
+    if len(wrong):
+        raise ValueError(f'clips of video {videos[wrong[0]]} have different labels')
+    return names.tolist(), video_labels, sums / counts[:, None]
+
+
+def label_ranks(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """How many classes come before the right one; among equals the lower class comes first.
+
+    Args:
+        scores: ``(n, num_classes)``.
+        labels: ``(n,)`` int.
+
+    Returns:
+        ``(n,)`` int, 0 where the prediction is right.
+    """
+    own = np.take_along_axis(scores, labels[:, None], axis=1)
+    earlier = np.arange(scores.shape[1])[None] < labels[:, None]
+    return (scores > own).sum(axis=1) + ((scores == own) & earlier).sum(axis=1)
