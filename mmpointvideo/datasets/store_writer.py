@@ -77,18 +77,9 @@ class PointVideoWriter:
         self.camera = None if camera is None else check_camera(camera)
         self.channels = check_channels(channels or {})
         self.xyz_dtype = np.dtype(xyz_dtype)
-        header = dict(
-            format='point_video_store',
-            encoding=encoding,
-            camera=self.camera,
-            xyz_dtype=xyz_dtype,
-            unit=unit,
-            channels={k: [dtype.name, columns] for k, (dtype, columns) in self.channels.items()},
-            meta=dict(meta or {}),
-        )
-        self._header = json.dumps(header, allow_nan=False).encode()
-        if len(self._header) > MAX_HEADER:
-            raise ValueError(f'meta: {len(self._header)} bytes exceed {MAX_HEADER}')
+        self.unit = unit
+        self._meta = dict(meta or {})
+        self._encode_header()  # so that bad meta is refused now, not after the last frame
         self._entries: list[tuple[int, list[int], list[int], list[int]]] = []
         self._file: Any = None
         self._stack = contextlib.ExitStack()
@@ -109,6 +100,27 @@ class PointVideoWriter:
                 self._finish()
         else:
             self._stack.__exit__(kind, error, trace)
+
+    def _encode_header(self) -> bytes:
+        channels = {k: [dtype.name, columns] for k, (dtype, columns) in self.channels.items()}
+        header = dict(
+            format='point_video_store',
+            encoding=self.encoding,
+            camera=self.camera,
+            xyz_dtype=self.xyz_dtype.name,
+            unit=self.unit,
+            channels=channels,
+            meta=self._meta,
+        )
+        data = json.dumps(header, allow_nan=False).encode()
+        if len(data) > MAX_HEADER:
+            raise ValueError(f'meta: {len(data)} bytes exceed {MAX_HEADER}')
+        return data
+
+    def update_meta(self, **values: Any) -> None:
+        """Add to ``meta``, or replace entries of it, before the store is finished."""
+        self._meta.update(values)
+        self._encode_header()
 
     @property
     def num_frames(self) -> int:
@@ -206,14 +218,15 @@ class PointVideoWriter:
 
     def _finish(self) -> None:
         index = np.array(self._entries, index_dtype(1 + len(self.channels))).tobytes()
+        header = self._encode_header()
         offset = self._file.tell()
-        self._file.write(self._header + index)
+        self._file.write(header + index)
         preamble = Preamble(
             num_frames=len(self._entries),
             header_offset=offset,
-            header_size=len(self._header),
+            header_size=len(header),
             index_size=len(index),
-            header_crc=zlib.crc32(self._header),
+            header_crc=zlib.crc32(header),
             index_crc=zlib.crc32(index),
         )
         self._file.seek(0)

@@ -14,7 +14,7 @@ import pickletools
 import re
 import zipfile
 import zlib
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -22,12 +22,13 @@ import numpy as np
 MAX_BYTES = 1 << 30
 _MAX_DIMS = 3
 
-_OPCODES = frozenset(
-    'PROTO FRAME STOP GLOBAL STACK_GLOBAL REDUCE BUILD MARK POP TUPLE EMPTY_TUPLE TUPLE1 TUPLE2 '
-    'TUPLE3 EMPTY_LIST LIST APPEND APPENDS NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 '
-    'BINFLOAT BINUNICODE SHORT_BINUNICODE BINBYTES SHORT_BINBYTES BINBYTES8 BINSTRING '
-    'SHORT_BINSTRING BINPUT LONG_BINPUT MEMOIZE BINGET LONG_BINGET'.split()
-)
+_OPCODES = frozenset([
+    'PROTO', 'FRAME', 'STOP', 'GLOBAL', 'STACK_GLOBAL', 'REDUCE', 'BUILD', 'MARK', 'POP', 'TUPLE',
+    'EMPTY_TUPLE', 'TUPLE1', 'TUPLE2', 'TUPLE3', 'EMPTY_LIST', 'LIST', 'APPEND', 'APPENDS',
+    'NONE', 'NEWTRUE', 'NEWFALSE', 'BININT', 'BININT1', 'BININT2', 'LONG1', 'BINFLOAT',
+    'BINUNICODE', 'SHORT_BINUNICODE', 'BINBYTES', 'SHORT_BINBYTES', 'BINBYTES8', 'BINSTRING',
+    'SHORT_BINSTRING', 'BINPUT', 'LONG_BINPUT', 'MEMOIZE', 'BINGET', 'LONG_BINGET',
+])  # fmt: skip
 
 
 class _Dtype:
@@ -58,7 +59,7 @@ class _Array:
             if len(shape) > _MAX_DIMS or not all(type(n) is int and n >= 0 for n in shape):
                 raise ValueError('shape')
             kind, count = dtype.value, math.prod(shape)
-            order = 'F' if fortran else 'C'
+            order: Literal['C', 'F'] = 'F' if fortran else 'C'
             if kind.hasobject:
                 if type(data) is not list or len(data) != count:
                     raise ValueError('number of objects')

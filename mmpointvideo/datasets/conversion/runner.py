@@ -1,0 +1,156 @@
+"""Converting many videos in parallel, and picking up where an earlier run stopped."""
+
+import multiprocessing
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.utils import ProgressBar
+
+from mmpointvideo.datasets.storage import PointVideoStore, PointVideoStoreError
+
+from .report import VideoReport
+
+
+@dataclass
+class ConversionJob:
+    """One video to convert: ``function(*args, **options)`` gives its report.
+
+    ``function`` must be importable by name, so that worker processes find it.
+    """
+
+    video_id: str
+    function: Callable[..., VideoReport]
+    args: tuple
+    options: dict[str, Any]
+
+
+def video_name(store_path: str | os.PathLike) -> str:
+    """The video's name: the store's file name without suffix."""
+    return Path(store_path).stem
+
+
+def describe_store(path: str | os.PathLike, status: str) -> VideoReport:
+    """Report of a finished store."""
+    store = PointVideoStore(path)
+    return VideoReport(
+        video_id=video_name(path),
+        status=status,
+        num_frames=store.num_frames,
+        points_per_frame=float(np.mean(store.num_points)) if store.num_frames else 0.0,
+        encoding=store.encoding,
+        num_bytes=os.path.getsize(path),
+        repairs=list(store.meta.get('repairs', [])),
+    )
+
+
+def existing_report(path: str | os.PathLike, conversion: Mapping[str, Any]) -> VideoReport | None:
+    """Report of a store that an earlier run made from the same source with the same options.
+
+    Args:
+        path: Where the store would be.
+        conversion: Source and options, as the store's ``meta['conversion']`` notes them.
+
+    Returns:
+        None if there is no such store, or if it is damaged (headers and checksums are checked,
+        nothing is decoded).
+    """
+    try:
+        store = PointVideoStore(path)
+        if store.meta.get('conversion') != dict(conversion):
+            return None
+        store.verify(decode=False)
+        return describe_store(path, 'existing')
+    except (FileNotFoundError, PointVideoStoreError):
+        return None
+
+
+def source_mark(path: str | os.PathLike) -> dict[str, Any]:
+    """What tells a source file from another version of it: name, size, time of change."""
+    stat = Path(path).stat()
+    return dict(name=Path(path).name, size=stat.st_size, mtime_ns=stat.st_mtime_ns)
+
+
+def note_empty_frames(num_points: Sequence[int], repairs: list[str]) -> None:
+    """Add a line to ``repairs`` when frames have no points; they stay in the video.
+
+    Raises:
+        ValueError: If no frame has any point.
+    """
+    empty = [i for i, n in enumerate(num_points) if n == 0]
+    if len(empty) == len(num_points):
+        raise ValueError('no frame has any point')
+    if empty:
+        repairs.append(f'{len(empty)} frames without points kept: {_ranges(empty)}')
+
+
+def _ranges(frames: Sequence[int]) -> str:
+    """``[1, 2, 3, 7]`` as ``'1-3, 7'``."""
+    parts: list[list[int]] = []
+    for frame in frames:
+        if parts and frame == parts[-1][1] + 1:
+            parts[-1][1] = frame
+        else:
+            parts.append([frame, frame])
+    return ', '.join(f'{a}-{b}' if b > a else str(a) for a, b in parts)
+
+
+def run_job(job: ConversionJob) -> VideoReport:
+    """Run one job; whatever goes wrong with this video is its report, not the run's end."""
+    try:
+        report = job.function(*job.args, **job.options)
+        report.video_id = job.video_id
+        return report
+    except (ValueError, OSError, ImportError) as error:
+        reason = str(error)
+    except Exception as error:
+        reason = f'{type(error).__name__}: {error}'
+    return VideoReport(job.video_id, status='dropped', reason=reason)
+
+
+@contextmanager
+def _results(jobs: Sequence[ConversionJob], workers: int) -> Iterator[Iterator[VideoReport]]:
+    if workers <= 1 or len(jobs) <= 1:
+        yield map(run_job, jobs)
+        return
+    context = multiprocessing.get_context('spawn')
+    pool = ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context)
+    try:
+        yield (done.result() for done in as_completed([pool.submit(run_job, j) for j in jobs]))
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def run_jobs(jobs: Sequence[ConversionJob], workers: int = 1) -> list[VideoReport]:
+    """Convert videos with a progress bar.
+
+    Args:
+        jobs: One job a video.
+        workers: Processes; with 1 everything runs in this one.
+
+    Returns:
+        Reports sorted by name.
+
+    Raises:
+        ValueError: If two jobs have the same name or ``workers`` is below 1.
+    """
+    twice = [name for name, n in Counter(job.video_id for job in jobs).items() if n > 1]
+    if twice:
+        raise ValueError(f'two videos of one name: {sorted(twice)[:10]}')
+    if workers < 1:
+        raise ValueError(f'workers: expected 1 or more, got {workers}')
+    reports = []
+    bar = ProgressBar(len(jobs)) if jobs else None
+    with _results(jobs, workers) as results:
+        for report in results:
+            reports.append(report)
+            assert bar is not None
+            bar.update()
+    print(flush=True)
+    return sorted(reports, key=lambda report: report.video_id)
