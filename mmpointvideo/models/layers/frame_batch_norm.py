@@ -16,7 +16,7 @@ STATISTICS = ('frame', 'joint')
 
 
 @torch.no_grad()
-def _update_running(norm: nn.BatchNorm1d, mean: Tensor, var: Tensor, count: int) -> None:
+def update_running_averages(norm: nn.BatchNorm1d, mean: Tensor, var: Tensor, count: int) -> None:
     """Take one running-average step for every row of ``mean`` and biased ``var`` (L, C)."""
     if not norm.track_running_stats or norm.running_mean is None or norm.running_var is None:
         return
@@ -72,7 +72,7 @@ def frame_norm_relu(x: Tensor, norm: nn.Module, statistics: str = 'frame') -> Te
                     'clip with one point a frame: enlarge the batch or call eval()'
                 )
             if norm.training:
-                _update_running(norm, mean, var, count)
+                update_running_averages(norm, mean, var, count)
     inverse_std = (var + norm.eps).rsqrt()
     weight = x.new_ones(x.shape[-1]) if norm.weight is None else norm.weight
     bias = x.new_zeros(x.shape[-1]) if norm.bias is None else norm.bias

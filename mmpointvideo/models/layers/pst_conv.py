@@ -8,12 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...ops import aggregate_displaced, ball_query, furthest_point_sample
+from ...ops import aggregate_displaced
 from ...ops.aggregation import AGGREGATIONS, POOLINGS
 from ...registry import MODELS
 from .frame_batch_norm import STATISTICS, frame_norm_relu
 from .linear import pointwise_linear
-from .tube import PADDING_MODES, ZERO_FRAME, FrameWindows, frame_windows
+from .tube import PADDING_MODES, ZERO_FRAME, frame_windows
+from .tube_query import check_clips, query_windows, sample_anchors
 
 
 @MODELS.register_module()
@@ -169,7 +170,7 @@ class PSTConv(nn.Module):
         Raises:
             ValueError: If a shape does not fit, or the temporal size does not divide.
         """
-        self._check(xyz, features)
+        check_clips(xyz, features, self.in_channels, self.spatial_stride)
         num_batch, num_frames, num_points = xyz.shape[:3]
         windows = frame_windows(
             num_frames,
@@ -190,8 +191,16 @@ class PSTConv(nn.Module):
             xyz = F.pad(xyz, (0, 0, 0, 0, 0, 1))
             projected = None if projected is None else F.pad(projected, (0, 0, 0, 0, 0, 1))
 
-        centers = self._anchors(xyz, windows, zero_frame)
-        idx = self._neighbors(xyz, centers, windows, ZERO_FRAME if skip_zeros else zero_frame)
+        num_samples = num_points // self.spatial_stride
+        centers = sample_anchors(xyz, windows, zero_frame, num_samples, self.prefix_sampling)
+        idx = query_windows(
+            xyz,
+            centers,
+            windows,
+            ZERO_FRAME if skip_zeros else zero_frame,
+            self.radius,
+            self.num_neighbors,
+        )
         taps = torch.tensor(windows.taps)
         taps[taps == ZERO_FRAME] = ZERO_FRAME if skip_zeros else zero_frame
         first = torch.arange(num_batch)[:, None, None] * xyz.shape[1]
@@ -210,60 +219,3 @@ class PSTConv(nn.Module):
         pooled = pooled.view(num_batch, len(windows.taps), centers.shape[2], -1)
         hidden = frame_norm_relu(pooled, self.norm, self.bn_statistics)
         return centers, pointwise_linear(hidden, self.temporal_proj.weight).transpose(2, 3)
-
-    def _anchors(self, xyz: Tensor, windows: FrameWindows, zero_frame: int) -> Tensor:
-        """Sample every anchor frame: ``(B, L, M, 3)``."""
-        frames = [zero_frame if frame == ZERO_FRAME else frame for frame in windows.anchors]
-        num_samples = xyz.shape[2] // self.spatial_stride
-        xyz = xyz[:, frames]
-        if self.prefix_sampling:
-            return xyz[:, :, :num_samples].contiguous()
-        idx = furthest_point_sample(xyz.flatten(0, 1), num_samples).view(*xyz.shape[:2], -1)
-        return xyz.gather(2, idx[..., None].expand(-1, -1, -1, 3))
-
-    def _neighbors(
-        self, xyz: Tensor, centers: Tensor, windows: FrameWindows, zero_frame: int
-    ) -> Tensor:
-        """Query every (anchor frame, tap) pair once: ``(B * L, k_t, M, K)``."""
-        pairs: dict[tuple[int, int], int] = {}
-        slots: list[int] = []
-        for step, window in enumerate(windows.taps):
-            for frame in window:
-                frame = zero_frame if frame == ZERO_FRAME else frame
-                key = (step, frame if frame != ZERO_FRAME else windows.anchors[step])
-                slots.append(pairs.setdefault(key, len(pairs)))
-        steps = [step for step, _ in pairs]
-        sources = [frame for _, frame in pairs]
-        idx = ball_query(
-            xyz[:, sources].flatten(0, 1),
-            centers[:, steps].flatten(0, 1),
-            self.radius,
-            self.num_neighbors,
-        )
-        idx = idx.view(xyz.shape[0], len(pairs), *idx.shape[1:])
-        if len(slots) != len(pairs):
-            idx = idx[:, slots]
-        return idx.unflatten(1, (len(windows.taps), -1)).flatten(0, 1)
-
-    def _check(self, xyz: Tensor, features: Tensor | None) -> None:
-        if xyz.dim() != 4 or xyz.shape[-1] != 3:
-            raise ValueError(f'xyz: expected shape (B, T, N, 3), got {tuple(xyz.shape)}')
-        if xyz.shape[2] < self.spatial_stride:
-            raise ValueError(
-                f'expected at least spatial_stride={self.spatial_stride} points a frame, got '
-                f'{xyz.shape[2]}'
-            )
-        if features is None:
-            if self.in_channels:
-                raise ValueError(f'features: expected {self.in_channels} channels, got None')
-            return
-        batch, frames, points = xyz.shape[:3]
-        if not self.in_channels:
-            raise ValueError(
-                f'features: expected None for in_channels=0, got shape {tuple(features.shape)}'
-            )
-        if features.shape != (batch, frames, self.in_channels, points):
-            raise ValueError(
-                f'features: expected shape {(batch, frames, self.in_channels, points)} to fit '
-                f'xyz {tuple(xyz.shape)}, got {tuple(features.shape)}'
-            )
