@@ -1,5 +1,6 @@
 """Skeletons or scenes in, sensor data out."""
 
+from .actions import ACTION_CLASSES, generate_action
 from .bodies import MSR_BODY, NTU_BODY, PART_NAMES, BodyModel
 from .camera import MSR_CAMERA, NTU_CAMERA, DepthCamera
 from .ntu_skeletons import load_ntu_skeleton
@@ -11,8 +12,10 @@ from .skeletons import (
     read_msr_skeleton,
     repair_skeleton,
 )
+from .subjects import Subject, sample_subject
 
 __all__ = [
+    'ACTION_CLASSES',
     'MSR_BODY',
     'MSR_CAMERA',
     'NTU_BODY',
@@ -23,10 +26,13 @@ __all__ = [
     'SensorNoise',
     'SkeletonRejectedError',
     'SkeletonReport',
+    'Subject',
+    'generate_action',
     'load_msr_skeleton',
     'load_ntu_skeleton',
     'read_msr_skeleton',
     'render_depth',
     'repair_skeleton',
+    'sample_subject',
     'simulate_depth_video',
 ]

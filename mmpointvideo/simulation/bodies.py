@@ -4,6 +4,7 @@ Lengths are in the unit of the joints: MSR-Action3D's depth unit (about 4 mm) fo
 :data:`MSR_BODY`, millimetres for :data:`NTU_BODY`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -87,7 +88,9 @@ class BodyModel:
         return replace(self, radii=self.radii * float(factor))
 
 
-def _body(name: str, joints: str, parents: str, table: list[tuple[str, str, float, str]]):
+def _body(
+    name: str, joints: str, parents: str, table: list[tuple[str, str, float, str]]
+) -> BodyModel:
     names = tuple(joints.split())
     index = {joint: i for i, joint in enumerate(names)}
     up = dict(pair.split('<') for pair in parents.split())
@@ -101,7 +104,7 @@ def _body(name: str, joints: str, parents: str, table: list[tuple[str, str, floa
     )
 
 
-def _limbs(side: str, hand: str, radii: dict[str, float]) -> list[tuple[str, str, float, str]]:
+def _limbs(side: str, hand: str, radii: Mapping[str, float]) -> list[tuple[str, str, float, str]]:
     chain = (
         ('shoulder', 'elbow', 'upper_arm'),
         ('elbow', 'wrist', 'forearm'),
