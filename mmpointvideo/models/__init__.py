@@ -11,8 +11,10 @@ from . import (
     segmentors,
     selfsup,
 )
+from .data_preprocessor import PointVideoDataPreprocessor
 
 __all__ = [
+    'PointVideoDataPreprocessor',
     'encoders',
     'heads',
     'layers',
