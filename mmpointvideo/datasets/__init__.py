@@ -1,1 +1,21 @@
-"""From a frame store to a clip: storage, indices, transforms."""
+"""From a frame store to a clip: storage, indices, transforms.
+
+The transforms live in :mod:`mmpointvideo.datasets.transforms`; they need mmcv and are imported
+when a pipeline is built.
+"""
+
+from .base import PointVideoDataset
+from .msr_action3d import MSRAction3DDataset
+from .point_video_folder import PointVideoFolderDataset
+from .segments import split_segments
+from .storage import PointVideoStore, PointVideoStoreError, PointVideoWriter
+
+__all__ = [
+    'MSRAction3DDataset',
+    'PointVideoDataset',
+    'PointVideoFolderDataset',
+    'PointVideoStore',
+    'PointVideoStoreError',
+    'PointVideoWriter',
+    'split_segments',
+]

@@ -1,0 +1,39 @@
+"""What all transforms share: the base class and the source of random numbers."""
+
+import zlib
+
+import numpy as np
+
+try:
+    from mmcv.transforms import BaseTransform
+except ImportError as error:
+    raise ImportError(
+        'the transforms of mmpointvideo need mmcv.transforms: pip install mmcv-lite (or mmcv)'
+    ) from error
+
+
+class PointVideoTransform(BaseTransform):
+    """A transform that draws its random numbers from :meth:`rng` and prints its options."""
+
+    def rng(self, results: dict) -> np.random.Generator:
+        """Random numbers for one clip.
+
+        In training they follow numpy's global state, which MMEngine seeds in every worker. With
+        ``test_mode`` they depend on the transform, the video and the clip's start only, so every
+        run draws the same, in any order and on any number of workers.
+        """
+        if not results.get('test_mode', False):
+            return np.random.default_rng(np.random.randint(2**63 - 1, dtype=np.int64))
+        names = (type(self).__name__, str(results.get('video_id', '')))
+        start = results.get('clip_start')
+        key = [zlib.crc32(name.encode()) for name in names]
+        return np.random.default_rng([*key, 0 if start is None else int(start)])
+
+    def __repr__(self) -> str:
+        options = ', '.join(f'{k}={v!r}' for k, v in vars(self).items() if not k.startswith('_'))
+        return f'{type(self).__name__}({options})'
+
+
+def describe(results: dict) -> str:
+    """The clip, for error messages."""
+    return f'video {results.get("video_id")} (clip start {results.get("clip_start")})'
