@@ -228,8 +228,8 @@ def _frontage(rng: np.random.Generator, length: float) -> Shapes:
     out = ShapeList()
     at = 0.0
     while at < length - 4.0:
-        width = min(rng.uniform(8.0, 20.0), length - at)
-        setback = float(rng.choice([0.0, 0.0, rng.uniform(2.0, 4.0)]))
+        width = min(rng.uniform(7.0, 16.0), length - at)
+        setback = float(rng.choice([0.0, rng.uniform(2.0, 4.0), rng.uniform(3.0, 6.0)]))
         _house(out, rng, (at, at + width), setback)
         if setback > 0:
             front = (at + 0.1, at + width - 0.1)
@@ -238,7 +238,7 @@ def _frontage(rng: np.random.Generator, length: float) -> Shapes:
                 if rng.random() < 0.5:
                     objects.bush(out, rng, x, setback - 0.8)
         at += width
-        gap = min(float(rng.choice([0.0, rng.uniform(2.0, 7.0)])), length - at)
+        gap = min(float(rng.choice([0.0, rng.uniform(2.0, 9.0)], p=[0.3, 0.7])), length - at)
         if gap > 1.0:
             (objects.fence if rng.random() < 0.75 else objects.hedge)(
                 out, rng, (at, at + gap), 0.35
@@ -249,8 +249,8 @@ def _frontage(rng: np.random.Generator, length: float) -> Shapes:
     kerb = -SIDEWALK + 0.5
     while at < length - 1.0:
         kind = rng.choice(
-            ['tree', 'lamp', 'sign', 'clutter', 'bicycle', 'bollards'],
-            p=[0.3, 0.22, 0.18, 0.08, 0.12, 0.1],
+            ['tree', 'lamp', 'sign', 'clutter', 'bollards'],
+            p=[0.35, 0.25, 0.2, 0.1, 0.1],
         )
         if kind == 'tree':
             objects.tree(out, rng, at, kerb)
@@ -271,7 +271,7 @@ def _house(
     out: ShapeList, rng: np.random.Generator, lefts: tuple[float, float], setback: float
 ) -> None:
     """A house: a block of flats with a plinth, perhaps a roof storey and balconies."""
-    height, deep = rng.uniform(6.0, 22.0), rng.uniform(9.0, 12.5)
+    height, deep = rng.uniform(5.0, 16.0), rng.uniform(9.0, 12.5)
     wall = objects.pick(
         rng,
         ((0.68, 0.58, 0.48), (0.60, 0.33, 0.26), (0.75, 0.72, 0.66), (0.50, 0.52, 0.55)),
@@ -345,7 +345,7 @@ def _traffic(rng: np.random.Generator, path: ObserverPath, ids) -> list[Mover]:
         side = rng.choice([1, -1])
         yaw = math.pi if side > 0 else 0.0
         add('bicycle', side * 3.2, rng.uniform(-25.0, 45.0), yaw, rng.uniform(2.5, 5.0))
-    for _ in range(int(rng.integers(18, 40))):
+    for _ in range(int(rng.integers(12, 30))):
         side, turn = rng.choice([1, -1]), rng.choice([0.0, math.pi])
         x, z = side * rng.uniform(HALF_ROAD + 1.2, FRONT - 0.9), rng.uniform(-40.0, 80.0)
         add('pedestrian', x, z, turn, rng.uniform(0.7, 1.6), CURB)

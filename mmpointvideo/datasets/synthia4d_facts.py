@@ -1,0 +1,96 @@
+"""Facts about Synthia 4D: sequences and splits, classes, class frequencies.
+
+The splits are those of the published lists. They name every frame of a sequence from its first
+to its last number, but for the few numbers in :attr:`OfficialSequence.missing`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+SPLITS = ('train', 'val', 'test')
+
+CLASSES = (
+    'Building', 'Road', 'Sidewalk', 'Fence', 'Vegetation', 'Pole', 'Car', 'Traffic Sign',
+    'Pedestrian', 'Bicycle', 'Lanemarking', 'Traffic Light',
+)  # fmt: skip
+
+#: One colour a class. Classes that lie beside each other in a street differ in lightness as well
+#: as in hue, so that the picture reads with a colour vision deficiency too.
+PALETTE = (
+    (148, 148, 148), (68, 68, 84), (190, 170, 200), (160, 90, 30), (0, 120, 80), (245, 210, 60),
+    (0, 114, 178), (213, 94, 0), (204, 40, 120), (86, 200, 233), (255, 255, 255), (240, 60, 40),
+)  # fmt: skip
+
+#: Raw label id to class; every other id (void, sky, reserved) is ignored.
+LABEL_TO_CLASS = {2: 0, 3: 1, 4: 2, 5: 3, 6: 4, 7: 5, 8: 6, 9: 7, 10: 8, 11: 9, 12: 10, 15: 11}
+
+#: Share of every class among the labelled training points, as published.
+LABEL_FREQUENCIES = (
+    4.163470615e-01, 2.708321410e-01, 1.140284551e-01, 2.947818719e-02, 8.839195408e-02,
+    1.626981826e-02, 3.346881927e-02, 2.191271498e-03, 3.251387936e-03, 3.598442441e-04,
+    2.456134944e-02, 8.197104508e-04,
+)  # fmt: skip
+
+
+class OfficialSequence(NamedTuple):
+    """A sequence of the published lists: its split and its frames.
+
+    Attributes:
+        split: ``'train'``, ``'val'`` or ``'test'``.
+        first: Number of the first frame.
+        last: Number of the last frame.
+        missing: Numbers in between that are not listed.
+    """
+
+    split: str
+    first: int
+    last: int
+    missing: tuple[int, ...] = ()
+
+    def frames(self) -> list[int]:
+        """Numbers of the listed frames."""
+        return [n for n in range(self.first, self.last + 1) if n not in self.missing]
+
+
+OFFICIAL_SEQUENCES = {
+    f'SYNTHIA-SEQS-{name}': OfficialSequence(*facts)
+    for name, facts in {
+        '01-DAWN': ('train', 0, 1450),
+        '01-FALL': ('train', 0, 1170),
+        '01-NIGHT': ('train', 0, 934),
+        '01-SUMMER': ('train', 0, 943),
+        '01-WINTER': ('train', 0, 1026),
+        '01-WINTERNIGHT': ('train', 0, 963),
+        '02-DAWN': ('train', 0, 940),
+        '02-FALL': ('train', 0, 741),
+        '02-NIGHT': ('train', 1, 719),
+        '02-RAINNIGHT': ('train', 0, 822),
+        '02-SOFTRAIN': ('train', 0, 1003),
+        '02-SUMMER': ('train', 0, 887),
+        '02-WINTER': ('train', 0, 1023, (897, 968)),
+        '04-DAWN': ('train', 0, 849),
+        '04-FALL': ('train', 0, 910),
+        '04-NIGHT': ('train', 0, 812),
+        '04-RAINNIGHT': ('train', 0, 1114),
+        '04-SOFTRAIN': ('train', 0, 935),
+        '04-SUMMER': ('train', 0, 900, (592,)),
+        '04-WINTER': ('train', 0, 946),
+        '04-WINTERNIGHT': ('train', 0, 784),
+        '05-FOG': ('val', 0, 814),
+        '06-SPRING': ('test', 0, 1044),
+        '06-SUNSET': ('test', 0, 841, (477,)),
+    }.items()
+}
+
+
+def class_weights(frequencies: Sequence[float] = LABEL_FREQUENCIES) -> list[float]:
+    """Weights of the cross-entropy: ``1 / ln(1.2 + frequency)``, divided by their minimum.
+
+    Args:
+        frequencies: Share of every class among the labelled points.
+    """
+    weights = [1 / math.log(1.2 + f) for f in frequencies]
+    return [w / min(weights) for w in weights]

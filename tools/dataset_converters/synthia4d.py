@@ -1,0 +1,152 @@
+"""Convert Synthia 4D to frame stores and one annotation file.
+
+    python tools/dataset_converters/synthia4d.py SRC OUT_DIR
+
+SRC is a folder of raw sequences (SYNTHIA-SEQS-01-DAWN/Depth/Stereo_Left/Omni_F/000000.png, ...) or
+of published processed frames (SYNTHIA-SEQS-01-DAWN-000000.npz, ...). Which sequence belongs to
+which split is known for the published ones; SRC/splits.json ({"SEQUENCE": "train"}) tells it for
+others. An interrupted run continues where it stopped.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from mmpointvideo.datasets.conversion import (
+    ConversionJob,
+    format_summary,
+    report_to_json,
+    run_jobs,
+)
+from mmpointvideo.datasets.conversion.synthia import (
+    SceneSampling,
+    convert_synthia_npz,
+    convert_synthia_sequence,
+    write_synthia_annotations,
+)
+from mmpointvideo.datasets.formats.synthia import split_npz_name
+from mmpointvideo.datasets.storage import SUFFIX
+from mmpointvideo.datasets.synthia4d_facts import SPLITS
+from mmpointvideo.utils.atomic import write_json
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    published = SceneSampling()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('src', type=Path, help='folder with the sequences or .npz files')
+    parser.add_argument('out_dir', type=Path, help='becomes the data root')
+    parser.add_argument('--source', choices=('auto', 'raw', 'npz'), default='auto')
+    parser.add_argument('--sequences', nargs='+', help='only these, e.g. SYNTHIA-SEQS-04-DAWN')
+    parser.add_argument(
+        '--num-points', type=int, default=published.num_points, help='points kept of a frame'
+    )
+    parser.add_argument(
+        '--downsample', type=float, default=published.downsample,
+        help='raw: one of so many points is kept before furthest point sampling',
+    )  # fmt: skip
+    parser.add_argument(
+        '--radius', type=float, default=published.radius, help='raw: metres kept along any axis'
+    )
+    parser.add_argument('--seed', type=int, default=published.seed, help='raw: of the sampling')
+    parser.add_argument(
+        '--skip-incomplete', action='store_true', help='raw: leave out frames that lack a file'
+    )
+    parser.add_argument('--workers', type=int, default=os.cpu_count() or 1, help='processes')
+    parser.add_argument('--overwrite', action='store_true', help='convert again what is there')
+    return parser.parse_args(argv)
+
+
+def find_sources(args: argparse.Namespace) -> tuple[str, dict[str, list[Path]]]:
+    """Kind of source, and the folder or files of every sequence.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: If it holds no sequence, or both kinds and none was asked for.
+    """
+    if not args.src.is_dir():
+        raise FileNotFoundError(f'{args.src}: no such folder')
+    raw = {p.parent.name: [p.parent] for p in sorted(args.src.glob('[!.]*/CameraParams'))}
+    npz = defaultdict(list)
+    for path in sorted(args.src.rglob('*.npz')):
+        npz[split_npz_name(path)[0]].append(path)
+    found = {kind: s for kind, s in (('raw', raw), ('npz', dict(npz))) if s}
+    if args.source != 'auto':
+        found = {kind: s for kind, s in found.items() if kind == args.source}
+    if len(found) != 1:
+        raise ValueError(
+            f'{args.src}: expected raw sequences (SEQUENCE/CameraParams/...) or published frames '
+            f'(SEQUENCE-000000.npz), found {" and ".join(found) or "none"}; choose with --source'
+        )
+    kind, sequences = next(iter(found.items()))
+    if args.sequences:
+        missing = sorted(set(args.sequences) - set(sequences))
+        if missing:
+            raise ValueError(f'{args.src}: no sequence {missing}, it has {sorted(sequences)}')
+        sequences = {name: sequences[name] for name in args.sequences}
+    return kind, sequences
+
+
+def read_splits(src: Path) -> dict[str, str]:
+    """Splits of sequences that are not in the published lists.
+
+    Raises:
+        ValueError: If the file is not of the form described above.
+    """
+    path = src / 'splits.json'
+    if not path.is_file():
+        return {}
+    splits = json.loads(path.read_text(encoding='utf-8'))
+    if not isinstance(splits, dict) or not set(splits.values()) <= set(SPLITS):
+        raise ValueError(f'{path}: expected {{"SEQUENCE": one of {SPLITS}, ...}}')
+    return splits
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Convert; returns the exit status: 1 if any sequence could not be converted."""
+    args = parse_args(argv)
+    started = time.perf_counter()
+    try:
+        sampling = SceneSampling(args.num_points, args.radius, args.downsample, args.seed)
+        kind, sequences = find_sources(args)
+        splits = read_splits(args.src)
+    except (OSError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    jobs = []
+    for name, paths in sequences.items():
+        store = args.out_dir / 'videos' / f'{name}{SUFFIX}'
+        options: dict = dict(overwrite=args.overwrite)
+        if kind == 'raw':
+            options.update(sampling=sampling, skip_incomplete=args.skip_incomplete)
+            jobs.append(ConversionJob(name, convert_synthia_sequence, (paths[0], store), options))
+        else:
+            jobs.append(ConversionJob(name, convert_synthia_npz, (paths, store), options))
+    print(f'{len(jobs)} {kind} sequences from {args.src} to {args.out_dir}')
+    reports = run_jobs(jobs, args.workers)
+    print(format_summary(reports))
+    kept = [report.video_id for report in reports if report.status != 'dropped']
+    if not kept:
+        print('error: nothing could be converted', file=sys.stderr)
+        return 1
+    entries = write_synthia_annotations(args.out_dir, kept, splits, kind)
+    frames: Counter = Counter()
+    for entry in entries:
+        frames[entry.get('split', 'no split')] += len(entry['labelled_frames'])
+    seconds = time.perf_counter() - started
+    report = report_to_json(reports, source=kind, src=args.src.name, seconds=round(seconds, 1))
+    write_json(args.out_dir / 'conversion_report.json', report)
+    counts = ', '.join(f'{n} {split}' for split, n in sorted(frames.items()))
+    print(f'Labelled frames: {counts}. {seconds:.0f} s.')
+    print(f'Annotations: {args.out_dir / "annotations.json"}')
+    return 0 if len(kept) == len(reports) else 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())
