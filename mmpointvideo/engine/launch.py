@@ -30,7 +30,7 @@ def prepare_launch(cfg: Config, launcher: str) -> Config:
         return cfg
     if launcher != 'pytorch':
         raise ValueError(
-            f"launcher={launcher!r} needs a GPU for each process and none was found: use "
+            f'launcher={launcher!r} needs a GPU for each process and none was found: use '
             "launcher='pytorch' (tools/dist_train.sh), which also runs on CPU processes"
         )
     wrapper = cfg.get('model_wrapper_cfg') or dict(

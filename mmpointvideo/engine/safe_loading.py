@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import functools
 import os
+import pickle
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,10 +36,7 @@ def _getattr_of_known_methods(obj: Any, name: str) -> Any:
     """Stand-in for ``builtins.getattr``: a log history names its statistics through it."""
     if isinstance(obj, type) and (obj, name) in _METHODS:
         return getattr(obj, name)
-    raise TypeError(
-        f'a checkpoint asks for getattr({obj!r}, {name!r}), which no checkpoint of a training '
-        'run needs: the file is not to be trusted'
-    )
+    raise pickle.UnpicklingError(f'a checkpoint asks for getattr({obj!r}, {name!r})')
 
 
 def _admitted() -> list:
@@ -69,6 +68,23 @@ def weights_only() -> Iterator[None]:
             os.environ[_FORCE] = before
 
 
+@contextmanager
+def _clear_refusal(source: str) -> Iterator[None]:
+    """Name the file, and replace torch's advice to load it unsafely."""
+    try:
+        yield
+    except (pickle.UnpicklingError, KeyError, EOFError, RuntimeError) as error:
+        text = str(error)
+        if isinstance(error, RuntimeError) and 'PytorchStreamReader' not in text:
+            raise
+        found = re.search(r'.*(?:GLOBAL|getattr|PytorchStreamReader).*?(?=\. |\n|$)', text)
+        reason = found[0].strip() if found else type(error).__name__
+        raise pickle.UnpicklingError(
+            f'{source}: refused, a checkpoint may hold weights and the state of a run only, and '
+            f'this one is damaged or wants to run code ({reason})'
+        ) from error
+
+
 def _without_config(checkpoint: Any) -> Any:
     """Drop ``meta['config']``: resuming would run that text as Python. ``meta['cfg']`` stays."""
     meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
@@ -92,7 +108,7 @@ def load_from_local(filename: str, map_location: Any = None) -> Any:
     path = Path(filename).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f'checkpoint {path} does not exist (looked from {Path.cwd()})')
-    with weights_only():
+    with _clear_refusal(str(path)), weights_only():
         return _without_config(torch.load(path, map_location, weights_only=True))
 
 
@@ -107,7 +123,7 @@ def load_from_http(filename: str, map_location: Any = None, **kwargs: Any) -> An
     """
 
     def download() -> Any:
-        with weights_only():
+        with _clear_refusal(filename), weights_only():
             return torch.hub.load_state_dict_from_url(
                 filename, map_location=map_location, weights_only=True, **kwargs
             )
@@ -124,7 +140,7 @@ def load_from_http(filename: str, map_location: Any = None, **kwargs: Any) -> An
 def _guard(loader: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(loader)
     def load(*args: Any, **kwargs: Any) -> Any:
-        with weights_only():
+        with _clear_refusal(str(args[0] if args else kwargs)), weights_only():
             return _without_config(loader(*args, **kwargs))
 
     return load

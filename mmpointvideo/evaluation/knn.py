@@ -51,8 +51,7 @@ def knn_classify(
         )
     if int(labels.min()) < 0 or int(labels.max()) >= num_classes:
         raise ValueError(
-            f'labels must be in 0..{num_classes - 1}, '
-            f'got {int(labels.min())}..{int(labels.max())}'
+            f'labels must be in 0..{num_classes - 1}, got {int(labels.min())}..{int(labels.max())}'
         )
     if k < 1 or temperature <= 0:
         raise ValueError(f'expected k >= 1 and temperature > 0, got {k} and {temperature}')

@@ -1,0 +1,93 @@
+"""Features of a whole data set."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.model import BaseModel
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from mmengine.utils import ProgressBar
+from torch.utils.data import DataLoader
+
+
+def build_feature_dataloader(cfg: Config, split: str) -> DataLoader:
+    """The clips of a split as they are tested: no augmentation, in order, each once.
+
+    Args:
+        cfg: Config with ``train_dataloader`` and ``test_dataloader``.
+        split: ``'train'``: the training clips through the test pipeline. ``'test'``.
+
+    Raises:
+        ValueError: If the config has no such loaders.
+    """
+    if split not in ('train', 'test'):
+        raise ValueError(f"split: expected 'train' or 'test', got {split!r}")
+    for name in ('train_dataloader', 'test_dataloader'):
+        if not cfg.get(name):
+            raise ValueError(
+                f'features of the {split} clips need a {name} in the config: use a config of a '
+                'downstream task (linear probe, fine-tuning)'
+            )
+    init_default_scope(cfg.get('default_scope', 'mmpointvideo'))
+    loader = copy.deepcopy(cfg.test_dataloader)
+    if split == 'train':
+        loader.dataset = copy.deepcopy(cfg.train_dataloader.dataset)
+        loader.dataset.pipeline = copy.deepcopy(cfg.test_dataloader.dataset.pipeline)
+        loader.dataset.test_mode = True
+        loader.dataset.clips = cfg.test_dataloader.dataset.get('clips', 'all')
+    loader.sampler = dict(type='DefaultSampler', shuffle=False, round_up=False)
+    loader.drop_last = False
+    return Runner.build_dataloader(loader)
+
+
+@torch.no_grad()
+def extract_features(model: BaseModel, dataloader: DataLoader, progress: bool = True) -> dict:
+    """Run a frozen encoder over a data set.
+
+    Args:
+        model: A model with ``extract_feat``, such as ``PointVideoRecognizer``; it is put into
+            eval mode for the time being.
+        dataloader: Batches for the model, as :func:`build_feature_dataloader` gives them.
+        progress: Show a progress bar.
+
+    Returns:
+        ``features`` ``(n, c)`` float32 and ``labels`` ``(n,)`` int64 on the CPU; ``video_ids``
+        and ``clip_starts``, lists of n.
+
+    Raises:
+        TypeError: If the model gives no feature of a clip.
+    """
+    if not hasattr(model, 'extract_feat'):
+        raise TypeError(
+            f'extract_features expects a model with extract_feat, got {type(model).__name__}: '
+            'use a PointVideoRecognizer over its encoder'
+        )
+    extract: Any = model.extract_feat
+    was_training = model.training
+    model.eval()
+    features, labels = [], []
+    video_ids: list[str] = []
+    clip_starts: list[Any] = []
+    bar = ProgressBar(len(dataloader)) if progress else None
+    for batch in dataloader:
+        batch = model.data_preprocessor(batch, False)
+        features.append(extract(batch['inputs']).float().cpu())
+        for sample in batch['data_samples']:
+            labels.append(sample.gt_label.reshape(-1)[:1].cpu())
+            video_ids.append(sample.video_id)
+            clip_starts.append(sample.get('clip_start'))
+        if bar is not None:
+            bar.update()
+    if bar is not None:
+        print()
+    model.train(was_training)
+    return {
+        'features': torch.cat(features),
+        'labels': torch.cat(labels),
+        'video_ids': video_ids,
+        'clip_starts': clip_starts,
+    }

@@ -1,0 +1,75 @@
+"""k-NN accuracy of an encoder's frozen features.
+
+The config is one of a downstream task (its data, encoder and pooling are used, its head is
+not); the encoder's weights come from the checkpoint of any model that has the same encoder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from mmengine.config import Config, DictAction
+from mmengine.runner import set_random_seed
+
+from mmpointvideo.apis import build_feature_dataloader, extract_features, init_model
+from mmpointvideo.engine import load_encoder_weights
+from mmpointvideo.evaluation import knn_video_accuracy
+from mmpointvideo.utils.atomic import write_json
+
+
+def parse_args(args: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description='k-NN accuracy of frozen features')
+    parser.add_argument('config', help='config of a downstream task, such as a linear probe')
+    parser.add_argument('checkpoint', help="checkpoint with an encoder, or 'random'")
+    parser.add_argument('--k', type=int, default=20, help='number of neighbours')
+    parser.add_argument('--temperature', type=float, default=0.07)
+    parser.add_argument('--prefix', default='encoder.', help="the encoder's name in the checkpoint")
+    parser.add_argument('--seed', type=int, default=0, help='of the random encoder')
+    parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU where there is one)')
+    parser.add_argument('--out', help='write the result into this JSON file')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='KEY=VALUE pairs that are merged into the config',
+    )
+    return parser.parse_args(args)
+
+
+def main(args: list[str] | None = None) -> dict[str, float]:
+    """Evaluate."""
+    parsed = parse_args(args)
+    cfg = Config.fromfile(parsed.config)
+    if parsed.cfg_options:
+        cfg.merge_from_dict(parsed.cfg_options)
+    if 'encoder' not in cfg.model:
+        raise ValueError(f'{parsed.config}: expected a model with an encoder, got {cfg.model.type}')
+    cfg.model.encoder_checkpoint = None
+    set_random_seed(parsed.seed)
+    model = init_model(cfg, device=parsed.device)
+    if parsed.checkpoint != 'random':
+        load_encoder_weights(model.encoder, parsed.checkpoint, parsed.prefix)
+    found = {}
+    for split in ('train', 'test'):
+        print(f'features of the {split} clips')
+        found[split] = extract_features(model, build_feature_dataloader(cfg, split))
+    result = knn_video_accuracy(
+        found['train'],
+        found['test'],
+        num_classes=model.head.num_classes,
+        k=parsed.k,
+        temperature=parsed.temperature,
+    )
+    for name, value in result.items():
+        print(f'{name}: {value:.2f} %')
+    if parsed.out:
+        write_json(parsed.out, {**result, 'k': parsed.k, 'temperature': parsed.temperature})
+    return result
+
+
+if __name__ == '__main__':
+    # whatever opens a file in this process opens it as data
+    os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
+    main()

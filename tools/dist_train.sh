@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Train on several processes: GPUs, or CPU processes (gloo) where there is none.
+# Usage: bash tools/dist_train.sh CONFIG NUM_PROCESSES [arguments of tools/train.py]
+# Several machines: the same command on each, with NNODES, NODE_RANK, MASTER_ADDR and PORT set.
+set -euo pipefail
+
+if [ "$#" -lt 2 ]; then
+    echo "usage: bash tools/dist_train.sh CONFIG NUM_PROCESSES [arguments of tools/train.py]" >&2
+    exit 2
+fi
+CONFIG="$1"
+NUM_PROCESSES="$2"
+shift 2
+TOOLS="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+export PYTHONPATH="$TOOLS/..${PYTHONPATH:+:$PYTHONPATH}"
+
+exec "${PYTHON:-python}" -m torch.distributed.run \
+    --nnodes="${NNODES:-1}" \
+    --node_rank="${NODE_RANK:-0}" \
+    --master_addr="${MASTER_ADDR:-127.0.0.1}" \
+    --master_port="${PORT:-29500}" \
+    --nproc_per_node="$NUM_PROCESSES" \
+    "$TOOLS/train.py" "$CONFIG" --launcher pytorch "$@"

@@ -1,0 +1,75 @@
+"""Test a checkpoint with the config that it was trained with."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+from mmengine.dist import is_main_process
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from mmpointvideo.engine import finish_launch, prepare_launch, require_all_weights
+from mmpointvideo.utils.atomic import write_json
+
+
+def parse_args(args: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description='Test a checkpoint')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint; every weight of the model must be in it')
+    parser.add_argument(
+        '--work-dir',
+        help='folder of the log (default: the work_dir of the config, otherwise '
+        'work_dirs/NAME_OF_THE_CONFIG)',
+    )
+    parser.add_argument('--out', help='write the metrics into this JSON file')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='KEY=VALUE pairs that are merged into the config',
+    )
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    parsed = parser.parse_args(args)
+    os.environ.setdefault('LOCAL_RANK', str(parsed.local_rank))
+    return parsed
+
+
+def merge_args(args: argparse.Namespace) -> Config:
+    """The config with the command line's options."""
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
+    cfg.load_from = args.checkpoint
+    cfg.resume = False
+    return cfg
+
+
+def main(args: list[str] | None = None) -> None:
+    """Test."""
+    parsed = parse_args(args)
+    cfg = prepare_launch(merge_args(parsed), parsed.launcher)
+    try:
+        runner = Runner.from_cfg(cfg)
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        require_all_weights(model, parsed.checkpoint)
+        metrics = runner.test()
+        if parsed.out and is_main_process():
+            write_json(parsed.out, {name: float(value) for name, value in metrics.items()})
+            print(f'metrics written to {parsed.out}')
+    finally:
+        finish_launch()
+
+
+if __name__ == '__main__':
+    # whatever opens a file in this process opens it as data
+    os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
+    main()
