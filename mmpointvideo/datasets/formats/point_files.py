@@ -5,12 +5,14 @@ Every reader checks the size that a header claims against the file before it all
 
 import os
 import re
+import tokenize
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+_MAX_WORD = 64
 KITTI_COLUMNS = ('x', 'y', 'z', 'intensity')
 
 
@@ -55,7 +57,7 @@ _PLY_TYPES = {
 }  # fmt: skip
 
 
-def read_ply(path: str | os.PathLike) -> PointFrame:
+def _read_ply(path: str | os.PathLike) -> PointFrame:
     """Read the vertices of a PLY file (ascii, binary little and big endian).
 
     Raises:
@@ -65,40 +67,37 @@ def read_ply(path: str | os.PathLike) -> PointFrame:
     data = Path(path).read_bytes()
     end = re.search(rb'end_header\r?\n', data[: 1 << 20])
     if not data.startswith(b'ply') or end is None:
-        raise ValueError(f'{path}: not a PLY file')
+        raise ValueError('not a PLY file')
     lines = [line.split() for line in data[: end.end()].decode('latin1').splitlines()]
     style, elements = '', []
     for words in lines:
         if words[:1] == ['format'] and len(words) > 1:
             style = words[1]
-        elif words[:1] == ['element'] and len(words) == 3 and words[2].isdigit():
+        elif words[:1] == ['element'] and len(words) == 3 and words[2].isdecimal():
             elements.append((words[1], int(words[2]), list[tuple[str, str]]()))
         elif words[:1] == ['property'] and elements:
             code = _PLY_TYPES.get(words[1]) if len(words) == 3 else 'list'
             if code is None:
-                raise ValueError(f'{path}: unknown property type {words[1]!r}')
+                raise ValueError(f'unknown property type {words[1]!r}')
             elements[-1][2].append((words[-1], code))
     names = [name for name, _, _ in elements]
     if 'vertex' not in names:
-        raise ValueError(f'{path}: expected an element vertex, got {names}')
+        raise ValueError(f'expected an element vertex, got {names}')
     position = names.index('vertex')
     if any(code == 'list' for element in elements[: position + 1] for _, code in element[2]):
-        raise ValueError(f'{path}: list properties in or before the vertices are not supported')
-    try:
-        if style == 'ascii':
-            skip = sum(count for _, count, _ in elements[:position])
-            return _ascii_records(data[end.end() :], elements[position][1:], skip)
-        order = {'binary_little_endian': '<', 'binary_big_endian': '>'}[style]
-        start = end.end()
-        for _, count, properties in elements[:position]:
-            start += count * np.dtype([(n, order + c) for n, c in properties]).itemsize
-        _, count, properties = elements[position]
-        dtype = np.dtype([(n, order + c) for n, c in properties])
-        return _from_records(_records(data, dtype, count, start))
-    except KeyError:
-        raise ValueError(f'{path}: unknown PLY format {style!r}') from None
-    except ValueError as error:
-        raise ValueError(f'{path}: {error}') from None
+        raise ValueError('list properties in or before the vertices are not supported')
+    if style == 'ascii':
+        skip = sum(count for _, count, _ in elements[:position])
+        return _ascii_records(data[end.end() :], elements[position][1:], skip)
+    order = {'binary_little_endian': '<', 'binary_big_endian': '>'}.get(style)
+    if order is None:
+        raise ValueError(f'unknown PLY format {style!r}')
+    start = end.end()
+    for _, count, properties in elements[:position]:
+        start += count * np.dtype([(n, order + c) for n, c in properties]).itemsize
+    _, count, properties = elements[position]
+    dtype = np.dtype([(n, order + c) for n, c in properties])
+    return _from_records(_records(data, dtype, count, start))
 
 
 def _records(data: bytes, dtype: np.dtype, count: int, start: int) -> np.ndarray:
@@ -121,6 +120,8 @@ def _ascii_records(
     rows = [line.split() for line in lines]
     if any(len(row) != len(properties) for row in rows):
         raise ValueError(f'expected {len(properties)} numbers a line')
+    if any(len(word) > _MAX_WORD for row in rows for word in row):
+        raise ValueError(f'a number of more than {_MAX_WORD} characters')
     table = np.array(rows, dtype='S').reshape(count, len(properties)).astype(np.float64)
     columns = {}
     for i, (name, code) in enumerate(properties):
@@ -131,7 +132,7 @@ def _ascii_records(
     return _from_columns(columns)
 
 
-def read_pcd(path: str | os.PathLike) -> PointFrame:
+def _read_pcd(path: str | os.PathLike) -> PointFrame:
     """Read a PCD file (ascii, binary and binary_compressed). A packed ``rgb`` field is unpacked.
 
     Raises:
@@ -140,7 +141,7 @@ def read_pcd(path: str | os.PathLike) -> PointFrame:
     data = Path(path).read_bytes()
     end = re.search(rb'(?m)^DATA (\w+)[ \t]*\r?\n', data[: 1 << 20])
     if end is None:
-        raise ValueError(f'{path}: not a PCD file (no DATA line)')
+        raise ValueError('not a PCD file (no DATA line)')
     head: dict[str, list[str]] = {}
     for line in data[: end.start()].decode('latin1').splitlines():
         words = line.split()
@@ -165,19 +166,16 @@ def read_pcd(path: str | os.PathLike) -> PointFrame:
             raise ValueError(f'{count} points')
         dtype = np.dtype(fields)
     except (KeyError, IndexError, ValueError, TypeError) as error:
-        raise ValueError(f'{path}: damaged PCD header: {error}') from None
+        raise ValueError(f'damaged PCD header: {error}') from None
     style = end.group(1).decode('latin1')
-    try:
-        if style == 'ascii':
-            frame = _ascii_records(data[end.end() :], (count, fields))
-        elif style == 'binary':
-            frame = _from_records(_records(data, dtype, count, end.end()))
-        elif style == 'binary_compressed':
-            frame = _compressed_pcd(data[end.end() :], fields, count)
-        else:
-            raise ValueError(f'unknown data format {style!r}')
-    except ValueError as error:
-        raise ValueError(f'{path}: {error}') from None
+    if style == 'ascii':
+        frame = _ascii_records(data[end.end() :], (count, fields))
+    elif style == 'binary':
+        frame = _from_records(_records(data, dtype, count, end.end()))
+    elif style == 'binary_compressed':
+        frame = _compressed_pcd(data[end.end() :], fields, count)
+    else:
+        raise ValueError(f'unknown data format {style!r}')
     packed = frame.channels.get('rgb', frame.channels.get('rgba'))
     if packed is not None and packed.ndim == 1 and packed.itemsize == 4:
         bits = np.ascontiguousarray(packed).view(np.uint32)
@@ -234,7 +232,7 @@ def _lzf_decompress(data: bytes, size: int) -> bytes:
     return bytes(out)
 
 
-def read_npy(path: str | os.PathLike, columns: Sequence[str] | None = None) -> PointFrame:
+def _read_npy(path: str | os.PathLike, columns: Sequence[str] | None = None) -> PointFrame:
     """Read a NPY file: ``(n, 3)``, ``(n, k)`` with named ``columns``, or a structured array.
 
     Raises:
@@ -244,25 +242,30 @@ def read_npy(path: str | os.PathLike, columns: Sequence[str] | None = None) -> P
         array = np.load(path, mmap_mode='r', allow_pickle=False)
     except FileNotFoundError:
         raise
-    except (ValueError, TypeError, EOFError, OSError, SyntaxError) as error:
-        raise ValueError(f'{path}: not a readable NPY file: {error}') from None
+    except (
+        ValueError,
+        TypeError,
+        EOFError,
+        OSError,
+        SyntaxError,
+        OverflowError,
+        tokenize.TokenError,
+    ) as error:
+        raise ValueError(f'not a readable NPY file: {error}') from None
     if not isinstance(array, np.ndarray):
-        raise ValueError(f'{path}: expected one array, got a zip file of several')
+        raise ValueError('expected one array, got a zip file of several')
     if array.dtype.names and array.ndim == 1:
-        try:
-            return _from_records(np.array(array))
-        except ValueError as error:
-            raise ValueError(f'{path}: {error}') from None
+        return _from_records(np.array(array))
     names = tuple(columns or 'xyz')
     if array.ndim != 2 or array.shape[1] != len(names) or array.dtype.kind not in 'fiu':
         raise ValueError(
-            f'{path}: expected numbers (n, {len(names)}) for columns {list(names)}, got '
+            f'expected numbers (n, {len(names)}) for columns {list(names)}, got '
             f'{array.dtype} {array.shape}; name its columns'
         )
     return _from_columns({name: np.array(array[:, i]) for i, name in enumerate(names)})
 
 
-def read_bin(path: str | os.PathLike, columns: Sequence[str] | None = None) -> PointFrame:
+def _read_bin(path: str | os.PathLike, columns: Sequence[str] | None = None) -> PointFrame:
     """Read a BIN file as KITTI's: float32, ``columns`` values a point (x, y, z, intensity).
 
     Raises:
@@ -272,7 +275,7 @@ def read_bin(path: str | os.PathLike, columns: Sequence[str] | None = None) -> P
     size = Path(path).stat().st_size
     if size % (4 * len(names)):
         raise ValueError(
-            f'{path}: {size} bytes are not a whole number of points of {len(names)} float32 '
+            f'{size} bytes are not a whole number of points of {len(names)} float32 '
             f'({", ".join(names)}); truncated, or name its columns'
         )
     table = np.fromfile(path, '<f4').reshape(-1, len(names))
@@ -280,10 +283,10 @@ def read_bin(path: str | os.PathLike, columns: Sequence[str] | None = None) -> P
 
 
 _READERS: dict[str, Callable[[str | os.PathLike, Sequence[str] | None], PointFrame]] = {
-    '.ply': lambda path, columns: read_ply(path),
-    '.pcd': lambda path, columns: read_pcd(path),
-    '.npy': read_npy,
-    '.bin': read_bin,
+    '.ply': lambda path, columns: _read_ply(path),
+    '.pcd': lambda path, columns: _read_pcd(path),
+    '.npy': _read_npy,
+    '.bin': _read_bin,
 }
 POINT_SUFFIXES = tuple(_READERS)
 
@@ -303,4 +306,7 @@ def read_point_file(path: str | os.PathLike, columns: Sequence[str] | None = Non
     suffix = Path(path).suffix.lower()
     if suffix not in _READERS:
         raise ValueError(f'{path}: expected one of {POINT_SUFFIXES}, got {suffix!r}')
-    return _READERS[suffix](path, columns)
+    try:
+        return _READERS[suffix](path, columns)
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from None

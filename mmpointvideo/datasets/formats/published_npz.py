@@ -12,6 +12,7 @@ import os
 import pickle
 import pickletools
 import re
+import tokenize
 import zipfile
 import zlib
 from typing import Any, Literal
@@ -189,6 +190,8 @@ def read_published_npz(
         RuntimeError,
         KeyError,
         SyntaxError,
+        OverflowError,
+        tokenize.TokenError,
         zipfile.BadZipFile,
         zlib.error,
     ) as error:
