@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from mmpointvideo.engine.checkpoint import load_encoder_weights
+from mmpointvideo.models.base import PointVideoModel
 from mmpointvideo.registry import MODELS
 from mmpointvideo.structures import PointVideoDataSample
 
 
 @MODELS.register_module()
-class PointVideoRecognizer(BaseModel):
+class PointVideoRecognizer(PointVideoModel):
     """Encoder, pooling, head: fine-tuning, linear probing and training from scratch.
 
     Args:
@@ -36,8 +36,6 @@ class PointVideoRecognizer(BaseModel):
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        if data_preprocessor is None:
-            data_preprocessor = dict(type='PointVideoDataPreprocessor')
         super().__init__(data_preprocessor, init_cfg)
         self.encoder = MODELS.build(encoder)
         self.pooling = MODELS.build(pooling or dict(type='ClipPooling'))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-from mmengine.model import BaseModel
 from torch import Tensor
 
 from mmpointvideo.datasets.segments import split_segments
+from mmpointvideo.models.base import PointVideoModel
 from mmpointvideo.models.memories import Provenance
 from mmpointvideo.ops import three_interpolate, three_nn
 from mmpointvideo.registry import MODELS
@@ -14,7 +14,7 @@ from mmpointvideo.structures import PointVideoDataSample
 
 
 @MODELS.register_module()
-class PointCPSC(BaseModel):
+class PointCPSC(PointVideoModel):
     """Predict the superpoints of a clip's last segment from the segments before it.
 
     The algorithm only wires its parts: all segments go through one encoder and projector, the
@@ -51,8 +51,6 @@ class PointCPSC(BaseModel):
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        if data_preprocessor is None:
-            data_preprocessor = dict(type='PointVideoDataPreprocessor')
         super().__init__(data_preprocessor, init_cfg)
         self.encoder = MODELS.build(encoder)
         self.projector = MODELS.build(projector)
