@@ -9,6 +9,7 @@ from .msr_action3d import MSRAction3DDataset
 from .point_video_folder import PointVideoFolderDataset
 from .segments import split_segments
 from .storage import PointVideoStore, PointVideoStoreError, PointVideoWriter
+from .synthia4d import Synthia4DDataset
 
 __all__ = [
     'MSRAction3DDataset',
@@ -17,5 +18,6 @@ __all__ = [
     'PointVideoStore',
     'PointVideoStoreError',
     'PointVideoWriter',
+    'Synthia4DDataset',
     'split_segments',
 ]

@@ -24,8 +24,11 @@ PALETTE = (
     (0, 114, 178), (213, 94, 0), (204, 40, 120), (86, 200, 233), (255, 255, 255), (240, 60, 40),
 )  # fmt: skip
 
-#: Raw label id to class; every other id (void, sky, reserved) is ignored.
-LABEL_TO_CLASS = {2: 0, 3: 1, 4: 2, 5: 3, 6: 4, 7: 5, 8: 6, 9: 7, 10: 8, 11: 9, 12: 10, 15: 11}
+#: Id in the raw label images of every class.
+LABEL_IDS = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15)
+
+#: Raw ids that are no class: void, sky, reserved.
+IGNORED_IDS = (0, 1, 13, 14)
 
 #: Share of every class among the labelled training points, as published.
 LABEL_FREQUENCIES = (

@@ -4,11 +4,16 @@ from .base import PointVideoTransform
 from .formatting import PackPointVideoInputs, SplitSegments
 from .loading import LoadPointVideoFrames
 from .sampling import SampleFrames, SamplePoints
+from .scene import CenterScene, CropHalfScene, MapPointLabels, PackSceneInputs, ScaleFeatures
 from .spatial import RandomFlip, RandomJitter, RandomRotate, RandomScale, ScaleCoordinates
 
 __all__ = [
+    'CenterScene',
+    'CropHalfScene',
     'LoadPointVideoFrames',
+    'MapPointLabels',
     'PackPointVideoInputs',
+    'PackSceneInputs',
     'PointVideoTransform',
     'RandomFlip',
     'RandomJitter',
@@ -17,5 +22,6 @@ __all__ = [
     'SampleFrames',
     'SamplePoints',
     'ScaleCoordinates',
+    'ScaleFeatures',
     'SplitSegments',
 ]
