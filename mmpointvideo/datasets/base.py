@@ -167,9 +167,7 @@ class PointVideoDataset(BaseDataset):
         selected = [video for video in videos if video.get('split') == self.split]
         if not selected:
             found = sorted({str(video['split']) for video in videos if 'split' in video})
-            raise ValueError(
-                f'split: expected one of {found} ({self.ann_file}), got {self.split!r}'
-            )
+            raise ValueError(f'{self.ann_file}: split expected one of {found}, got {self.split!r}')
         return selected
 
     def _check_files(self, videos: list[dict]) -> None:
