@@ -18,6 +18,3 @@ param_scheduler = [
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=35, val_interval=1)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
-
-# the last and the best epoch, each under its own name, in results.json
-custom_hooks = [dict(type='BestAndLastHook', key='video_acc')]
