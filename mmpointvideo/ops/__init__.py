@@ -5,8 +5,10 @@ from .dispatch import available_backends, get_backend, set_backend, use_backend
 from .grouping import gather_points, group_points, three_interpolate
 from .neighbors import ball_query, three_nn
 from .sampling import furthest_point_sample
+from .tube_rows import TubeRows, tube_rows
 
 __all__ = [
+    'TubeRows',
     'aggregate_displaced',
     'available_backends',
     'ball_query',
@@ -17,5 +19,6 @@ __all__ = [
     'set_backend',
     'three_interpolate',
     'three_nn',
+    'tube_rows',
     'use_backend',
 ]

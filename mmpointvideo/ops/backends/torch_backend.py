@@ -14,6 +14,7 @@ from torch import Tensor
 from .base import Backend
 from .torch_aggregation import gather_sum, multiply_sum, pool_max, sum_displacements
 from .torch_norm import frame_moments, normalize_relu
+from .torch_rows import combine_rows, normalize_max, normalize_rows, row_moments
 
 #: largest number of elements of a temporary distance table
 CHUNK = 1 << 22
@@ -146,6 +147,10 @@ OPERATORS: dict[str, Callable] = {
     'sum_displacements': sum_displacements,
     'frame_moments': frame_moments,
     'normalize_relu': normalize_relu,
+    'combine_rows': combine_rows,
+    'row_moments': row_moments,
+    'normalize_rows': normalize_rows,
+    'normalize_max': normalize_max,
 }
 
 TORCH = Backend('torch', lambda: OPERATORS)

@@ -1,0 +1,102 @@
+"""Batch normalisation over the rows of tubes, with the statistics of every pair of frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from ...ops.dispatch import resolve
+from ...ops.tube_rows import TubeRows
+from .frame_batch_norm import update_running_averages
+
+
+def normalization(
+    norm: nn.Module,
+    moments: Callable[[], tuple[Tensor, Tensor]],
+    count: int,
+    statistics: str,
+) -> tuple[Tensor, Tensor, str]:
+    """What a batch normalisation subtracts and divides by; updates its running averages.
+
+    Args:
+        norm: An ``nn.BatchNorm1d``.
+        moments: Gives mean and biased variance of every pair, twice ``(P, C)``.
+        count: Number of values of a pair.
+        statistics: ``'frame'`` or ``'joint'``.
+
+    Returns:
+        Mean and reciprocal of the deviation, ``(1 or P, C)``, and how they came about:
+        ``statistics``, or ``'fixed'`` for running averages.
+
+    Raises:
+        TypeError: If ``norm`` is a synchronised batch normalisation in training.
+        ValueError: If there is only one value per channel.
+    """
+    if not (norm.training or norm.running_mean is None):
+        mean, var = norm.running_mean[None], norm.running_var[None]
+        return mean, (var + norm.eps).rsqrt(), 'fixed'
+    if isinstance(norm, nn.SyncBatchNorm):
+        raise TypeError(
+            'P4DConv has statistics per process, got a SyncBatchNorm: leave sync_bn out of the '
+            'config'
+        )
+    mean, var = moments()
+    if statistics == 'joint':
+        count *= len(mean)
+        joint = mean.mean(0, keepdim=True)
+        var = var.mean(0, keepdim=True) + (mean - joint).square().mean(0, keepdim=True)
+        mean = joint
+    if count == 1:
+        raise ValueError(
+            'expected more than one value per channel in training, got one: enlarge the batch '
+            'or call eval()'
+        )
+    if norm.training:
+        update_running_averages(norm, mean.detach(), var.detach(), count)
+    return mean, (var + norm.eps).rsqrt(), statistics
+
+
+def _normalize(
+    op: str, x: Tensor, rows: TubeRows, norm: nn.Module | None, statistics: str, relu: bool
+) -> Tensor:
+    if norm is None:
+        one, zero = x.new_ones(x.shape[1]), x.new_zeros(x.shape[1])
+        return resolve(op, x)(x, one, zero, zero[None], one[None], rows, 'fixed', relu)
+    with torch.no_grad():
+        mean, inverse_std, kind = normalization(
+            norm, lambda: resolve('row_moments', x)(x, rows), rows.count, statistics
+        )
+    return resolve(op, x)(x, norm.weight, norm.bias, mean, inverse_std, rows, kind, relu)
+
+
+def row_norm(
+    x: Tensor, rows: TubeRows, norm: nn.Module | None, statistics: str, relu: bool
+) -> Tensor:
+    """Normalise rows and clip them at zero.
+
+    Args:
+        x: ``(R, C)``.
+        rows: The rows; their multiplicities weight the statistics.
+        norm: An ``nn.BatchNorm1d`` over C channels, or None.
+        statistics: In training ``'frame'`` (each pair of frames on its own) or ``'joint'``.
+        relu: Clip at zero.
+
+    Returns:
+        ``(R, C)``.
+    """
+    if norm is None:
+        return x.relu() if relu else x
+    return _normalize('normalize_rows', x, rows, norm, statistics, relu)
+
+
+def row_norm_max(
+    x: Tensor, rows: TubeRows, norm: nn.Module | None, statistics: str, relu: bool
+) -> Tensor:
+    """:func:`row_norm`, then the maximum over the neighbours of every anchor.
+
+    Returns:
+        ``(B * P * M, C)``.
+    """
+    return _normalize('normalize_max', x, rows, norm, statistics, relu)
