@@ -109,7 +109,7 @@ class Synthia4DDataset(PointVideoDataset):
         return [video for video in videos if video['video_id'].startswith(self.sequences)]
 
     def _check_video(self, video: dict) -> None:
-        frames, centers = video.get('frame_ids'), video.get('centers')
+        frames, centers = video.get('frame_ids'), video.get('centers', [])
         if not isinstance(frames, list) or len(frames) != video['num_frames']:
             problem = f'{video["num_frames"]} frame_ids'
         elif np.shape(centers) != (len(frames), 3):

@@ -105,4 +105,3 @@ def make_street(
     elif keep_raw:
         write_street(root, recipe)
     return done
-
