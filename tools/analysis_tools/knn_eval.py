@@ -10,10 +10,11 @@ import argparse
 import os
 
 from mmengine.config import Config, DictAction
-from mmengine.runner import set_random_seed
+from mmengine.runner import Runner, set_random_seed
 
 from mmpointvideo.apis import build_feature_dataloader, extract_features, init_model
 from mmpointvideo.engine import load_encoder_weights
+from mmpointvideo.engine.hooks import calibrate_batch_norm
 from mmpointvideo.evaluation import knn_video_accuracy
 from mmpointvideo.utils.atomic import write_json
 
@@ -27,6 +28,12 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--temperature', type=float, default=0.07)
     parser.add_argument('--prefix', default='encoder.', help="the encoder's name in the checkpoint")
     parser.add_argument('--seed', type=int, default=0, help='of the random encoder')
+    parser.add_argument(
+        '--calibration-batches',
+        type=int,
+        default=16,
+        help='training batches that the BN statistics of a random encoder are measured on',
+    )
     parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU where there is one)')
     parser.add_argument('--out', help='write the result into this JSON file')
     parser.add_argument(
@@ -49,7 +56,11 @@ def main(args: list[str] | None = None) -> dict[str, float]:
     cfg.model.encoder_checkpoint = None
     set_random_seed(parsed.seed)
     model = init_model(cfg, device=parsed.device)
-    if parsed.checkpoint != 'random':
+    if parsed.checkpoint == 'random':
+        # nobody's statistics are those of the data; as the linear probe of a random encoder does
+        loader = Runner.build_dataloader(cfg.train_dataloader, seed=parsed.seed)
+        calibrate_batch_norm(model, loader, parsed.calibration_batches)
+    else:
         load_encoder_weights(model.encoder, parsed.checkpoint, parsed.prefix)
     found = {}
     for split in ('train', 'test'):
