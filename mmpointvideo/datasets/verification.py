@@ -28,7 +28,8 @@ class DatasetSummary:
         empty_frames: Frames without points, by video.
         extent: ``(2, 3)`` smallest and largest coordinates in the stores' unit; None if fast.
         units: Units and encodings of the stores.
-        histogram: Group (split or subject) to class name to number of videos.
+        histogram: Group (split or subject) to class name to number of videos, or of points in a
+            data set with labels of points (its metainfo has ``label_ids``).
         classes: Names of the classes.
         failures: What is wrong; empty for a sound data set.
         warnings: What is not wrong but worth knowing.
@@ -62,7 +63,11 @@ def _group(video: dict[str, Any]) -> str:
 
 
 def _check_video(
-    summary: DatasetSummary, video: dict[str, Any], root: Path, fast: bool
+    summary: DatasetSummary,
+    video: dict[str, Any],
+    root: Path,
+    fast: bool,
+    label_ids: Sequence[int] | None,
 ) -> np.ndarray | None:
     """Check one store; returns the points of its frames, or None if it could not be read."""
     name, path = video['video_id'], root / video['video_path']
@@ -76,9 +81,12 @@ def _check_video(
         if not fast:
             low, high = np.full(3, np.inf), np.full(3, -np.inf)
             for frame in range(store.num_frames):
-                xyz = store.read([frame]).xyz
+                batch = store.read([frame])
+                xyz = batch.xyz
                 if len(xyz):
                     low, high = np.minimum(low, xyz.min(0)), np.maximum(high, xyz.max(0))
+                if label_ids is not None and 'label' in batch.channels:
+                    _count_points(summary, video, batch.channels['label'], label_ids)
             if summary.extent is None:
                 summary.extent = np.stack([low, high])
             summary.extent[0] = np.minimum(summary.extent[0], low)
@@ -92,6 +100,19 @@ def _check_video(
     summary.num_bytes += path.stat().st_size
     summary.units[f'{store.encoding}, unit {store.unit or "not named"}'] += 1
     return store.num_points
+
+
+def _count_points(
+    summary: DatasetSummary, video: dict[str, Any], labels: np.ndarray, label_ids: Sequence[int]
+) -> None:
+    """Add the points of a frame to the histogram."""
+    counts = summary.histogram.setdefault(_group(video), Counter())
+    rest = len(labels)
+    for name, label_id in zip(summary.classes, label_ids, strict=True):
+        number = int(np.count_nonzero(labels == label_id))
+        counts[name] += number
+        rest -= number
+    counts['(no label)'] += rest
 
 
 def verify_dataset(path: str | os.PathLike, fast: bool = False) -> DatasetSummary:
@@ -118,11 +139,16 @@ def verify_dataset(path: str | os.PathLike, fast: bool = False) -> DatasetSummar
     summary.num_videos, summary.classes = len(videos), classes
     if not videos:
         summary.failures.append('the annotation file lists no video')
+    label_ids = annotations['metainfo'].get('label_ids')
+    if label_ids is not None and len(label_ids) != len(classes):
+        summary.failures.append(f'label_ids: expected {len(classes)}, got {len(label_ids)}')
+        return summary
     all_points = []
     for video in videos:
-        label = classes[video['gt_label']] if 'gt_label' in video else '(no label)'
-        summary.histogram.setdefault(_group(video), Counter())[label] += 1
-        points = _check_video(summary, video, ann_file.parent, fast)
+        if label_ids is None:
+            label = classes[video['gt_label']] if 'gt_label' in video else '(no label)'
+            summary.histogram.setdefault(_group(video), Counter())[label] += 1
+        points = _check_video(summary, video, ann_file.parent, fast, label_ids)
         if points is None:
             continue
         all_points.append(points)
@@ -134,10 +160,11 @@ def verify_dataset(path: str | os.PathLike, fast: bool = False) -> DatasetSummar
             summary.failures.append(f'{video["video_id"]}: no frame has any point')
     if all_points:
         summary.points = np.concatenate(all_points)
-    used = {label for counts in summary.histogram.values() for label in counts}
+    used = {name for counts in summary.histogram.values() for name, n in counts.items() if n}
     unused = [name for name in classes if name not in used]
-    if unused:
-        summary.warnings.append(f'classes without a video: {unused}')
+    if unused and summary.histogram:
+        what = 'video' if label_ids is None else 'point'
+        summary.warnings.append(f'classes without a {what}: {unused}')
     if summary.empty_frames:
         summary.warnings.append(f'frames without points: {summary.empty_frames}')
     return summary

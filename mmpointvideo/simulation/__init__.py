@@ -12,6 +12,7 @@ from .skeletons import (
     read_msr_skeleton,
     repair_skeleton,
 )
+from .streets import OmniCamera, StreetSimulator
 from .subjects import Subject, sample_subject
 
 __all__ = [
@@ -23,9 +24,11 @@ __all__ = [
     'PART_NAMES',
     'BodyModel',
     'DepthCamera',
+    'OmniCamera',
     'SensorNoise',
     'SkeletonRejectedError',
     'SkeletonReport',
+    'StreetSimulator',
     'Subject',
     'generate_action',
     'load_msr_skeleton',

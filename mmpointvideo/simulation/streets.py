@@ -18,6 +18,8 @@ OMNI_VIEWS: dict[str, float] = {
     'Omni_R': -math.pi / 2,
     'Omni_B': math.pi,
 }
+#: Changes when the same seed gives another street, so that stored ones are made anew.
+STREETS_VERSION = 1
 MAX_DEPTH = int(np.iinfo(np.uint16).max)
 
 

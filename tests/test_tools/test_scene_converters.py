@@ -11,6 +11,7 @@ import pytest
 from mmpointvideo.datasets.annotations import read_annotations
 from mmpointvideo.datasets.storage import PointVideoStore
 from mmpointvideo.datasets.synthia4d import Synthia4DDataset
+from mmpointvideo.datasets.verification import verify_dataset
 
 pytest.importorskip('numba')
 pytest.importorskip('cv2')
@@ -51,6 +52,14 @@ def test_streets_become_a_data_set(streets):
     store = PointVideoStore(streets / videos[0]['video_path'])
     assert store.num_points.tolist() == [256, 256] and store.unit == 'metre'
     store.verify()
+    summary = verify_dataset(streets)
+    assert not summary.failures
+    assert {k: sum(v.values()) for k, v in summary.histogram.items()} == {
+        'split test': 512, 'split train': 1024,
+    }  # fmt: skip
+    road = int((store.read([0, 1]).channels['label'] == 3).sum())
+    assert summary.histogram['split test']['Road'] == road > 0
+    assert not verify_dataset(streets, fast=True).warnings
 
 
 def test_generator_resumes(root, streets, capsys):

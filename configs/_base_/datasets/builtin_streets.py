@@ -8,7 +8,11 @@ data_root = 'data/builtin_streets/'
 # Lanemarking, Traffic Light; the others are void, sky and two reserved ids
 label_ids = [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15]
 ignored_ids = [0, 1, 13, 14]
-class_weights = []
+# 1 / ln(1.2 + share of the labelled points of the training streets), divided by the minimum
+class_weights = [
+    1.0, 1.572753, 2.114141, 2.691943, 2.101206, 2.770631, 2.197281, 2.878196, 2.784626, 2.854663,
+    2.602284, 2.877569,
+]
 
 train_pipeline = [
     dict(type='LoadPointVideoFrames', channels=['rgb'], labels=['label']),

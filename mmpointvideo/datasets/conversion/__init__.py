@@ -4,15 +4,21 @@ from .msr import convert_msr_bin, convert_msr_npz, convert_msr_skeleton
 from .point_folder import convert_point_folder, natural_key
 from .report import VideoReport, format_summary, report_to_json
 from .runner import ConversionJob, run_jobs
+from .streets import make_street
+from .synthia import SceneSampling, convert_synthia_npz, convert_synthia_sequence
 
 __all__ = [
     'ConversionJob',
+    'SceneSampling',
     'VideoReport',
     'convert_msr_bin',
     'convert_msr_npz',
     'convert_msr_skeleton',
     'convert_point_folder',
+    'convert_synthia_npz',
+    'convert_synthia_sequence',
     'format_summary',
+    'make_street',
     'natural_key',
     'report_to_json',
     'run_jobs',

@@ -31,6 +31,13 @@ def street_name(split: str, index: int) -> str:
     return f'STREET-{split.upper()}-{index:03d}'
 
 
+def versioned(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """The recipe with the simulator's version."""
+    from mmpointvideo.simulation.streets import STREETS_VERSION
+
+    return dict(recipe, version=STREETS_VERSION)
+
+
 def write_street(sequence_dir: str | os.PathLike, recipe: Mapping[str, Any]) -> None:
     """Simulate a street and write it as a raw sequence; the folder appears when it is complete.
 
@@ -46,6 +53,7 @@ def write_street(sequence_dir: str | os.PathLike, recipe: Mapping[str, Any]) -> 
     """
     from mmpointvideo.simulation.streets import OmniCamera, StreetSimulator
 
+    recipe = versioned(recipe)
     root = Path(sequence_dir)
     if root.exists():
         if not (root / _RECIPE).is_file() or json.loads((root / _RECIPE).read_text()) != recipe:
@@ -64,7 +72,7 @@ def write_street(sequence_dir: str | os.PathLike, recipe: Mapping[str, Any]) -> 
     for frame in range(street.num_frames):
         for view, images in street.render(frame).items():
             write_view(aside, view, frame, vars(images))
-    write_json(aside / _RECIPE, dict(recipe))
+    write_json(aside / _RECIPE, recipe)
     os.replace(aside, root)
 
 
@@ -95,7 +103,7 @@ def make_street(
         size = sum(path.stat().st_size for path in files)
         return VideoReport(root.name, 'converted', recipe['num_frames'], num_bytes=size)
     sampling = sampling or SceneSampling()
-    source = dict(street=dict(recipe))
+    source = dict(street=versioned(recipe))
     done = existing_report(store_path, conversion_mark(sampling, source))
     if done is None:
         write_street(root, recipe)

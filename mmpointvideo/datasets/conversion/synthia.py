@@ -24,7 +24,7 @@ from mmpointvideo.datasets.formats.synthia import (
     view_path,
 )
 from mmpointvideo.datasets.storage import SUFFIX, PointVideoStore, PointVideoWriter
-from mmpointvideo.datasets.synthia4d_facts import CLASSES, OFFICIAL_SEQUENCES
+from mmpointvideo.datasets.synthia4d_facts import CLASSES, LABEL_IDS, OFFICIAL_SEQUENCES
 
 from .report import VideoReport
 from .runner import describe_store, existing_report, note_empty_frames, source_mark
@@ -268,6 +268,7 @@ def write_synthia_annotations(
         dataset_type='Synthia4DDataset',
         task='semantic_segmentation',
         classes=list(CLASSES),
+        label_ids=list(LABEL_IDS),
         source=source,
     )
     write_annotations(Path(data_root) / 'annotations.json', metainfo, entries)
