@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ...registry import MODELS
 from ..layers.pst_conv import PSTConv
 from ..layers.tube import output_frames
+from .width import scale_channels
 
 # name: mid, out, radius factor, k_t, spatial stride, temporal stride, temporal padding
 _TABLE = {
@@ -93,8 +94,8 @@ class PSTNetEncoder(nn.Module):
         for name, (mid, out, factor, k_t, space, time, padding) in _TABLE.items():
             options = dict(
                 in_channels=channels,
-                mid_channels=_scaled(mid, width),
-                out_channels=_scaled(out, width),
+                mid_channels=scale_channels(mid, width),
+                out_channels=scale_channels(out, width),
                 radius=factor * radius,
                 num_neighbors=num_neighbors,
                 temporal_kernel_size=k_t,
@@ -156,9 +157,3 @@ class PSTNetEncoder(nn.Module):
                 features = F.relu(features)
         assert features is not None
         return xyz, features
-
-
-def _scaled(channels: int, width: float) -> int:
-    if width == 1:
-        return channels
-    return max(4, 4 * round(channels * width / 4))

@@ -1,1 +1,5 @@
-"""Semantic segmentation over an encoder."""
+"""4D semantic segmentation over an encoder."""
+
+from .point_video_segmentor import PointVideoSegmentor
+
+__all__ = ['PointVideoSegmentor']

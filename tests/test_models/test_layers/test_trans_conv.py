@@ -64,7 +64,9 @@ def test_pst_conv_transpose(frames, kernel, stride, padding, skip):
     _compare(literal_pst_conv_transpose, conv, frames, skip)
 
 
-@pytest.mark.parametrize('frames, stride, padding', [(4, 2, (1, 0)), (5, 1, (1, 1)), (7, 2, (0, 0))])
+@pytest.mark.parametrize(
+    'frames, stride, padding', [(4, 2, (1, 0)), (5, 1, (1, 1)), (7, 2, (0, 0))]
+)
 def test_the_transposed_layer_undoes_the_layer(frames, stride, padding):
     """Same arguments, the frames come back; with positive padding no tap is lost."""
     xyz, features = torch.rand(2, frames, 16, 3), torch.rand(2, frames, 3, 16)
