@@ -3,6 +3,7 @@
 import gzip
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -356,3 +357,12 @@ def test_config_holds_the_same_numbers(root):
     np.testing.assert_allclose(cfg.class_weights, class_weights(), atol=1e-6)
     assert tuple(cfg.label_ids) == LABEL_IDS and tuple(cfg.ignored_ids) == IGNORED_IDS
     assert json.loads(json.dumps(cfg.class_weights))[0] == 1.0
+
+
+def test_missing_packages_are_named(known, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'cv2', None)
+    with pytest.raises(ImportError, match='pip install opencv-python-headless'):
+        read_view(known, 'Omni_F', 0)
+    monkeypatch.setitem(sys.modules, 'mmpointvideo.simulation.street_raycast', None)
+    with pytest.raises(ImportError, match='pip install numba'):
+        render_view(known_scene(), observer_pose(0, 'Omni_F'), CAMERA)
