@@ -12,3 +12,5 @@ model = dict(encoder=dict(radius=0.5, padding_mode='zeros'))
 train_dataloader = dict(dataset=dict(num_frames=16))
 val_dataloader = dict(dataset=dict(num_frames=16))
 test_dataloader = dict(dataset=dict(num_frames=16))
+
+default_hooks = dict(best_and_last=dict(type='BestAndLastHook'))

@@ -1,6 +1,7 @@
 """Tiny clips and tiny data sets for tests, ours and the users' own."""
 
 from .clips import tiny_batch, tiny_clip
+from .configs import shrink_config
 from .datasets import write_tiny_dataset
 
-__all__ = ['tiny_batch', 'tiny_clip', 'write_tiny_dataset']
+__all__ = ['shrink_config', 'tiny_batch', 'tiny_clip', 'write_tiny_dataset']

@@ -13,3 +13,5 @@ model = dict(
 train_dataloader = dict(dataset=dict(num_frames=12))
 val_dataloader = dict(dataset=dict(num_frames=12))
 test_dataloader = dict(dataset=dict(num_frames=12))
+
+default_hooks = dict(best_and_last=dict(type='BestAndLastHook'))

@@ -13,3 +13,5 @@ model = dict(
 train_dataloader = dict(dataset=dict(num_frames=24))
 val_dataloader = dict(dataset=dict(num_frames=24))
 test_dataloader = dict(dataset=dict(num_frames=24))
+
+default_hooks = dict(best_and_last=dict(type='BestAndLastHook'))

@@ -20,6 +20,8 @@ class ActionClsHead(BaseModule):
         num_classes: Number of classes.
         hidden_channels: None: one linear layer (linear probe). A number: Linear-BN-ReLU-Linear
             with this hidden width (fine-tuning, Section 4.2).
+        standardize: A batch norm without learned parameters in front: features are standardised
+            channel by channel, so that one learning rate suits the features of any encoder.
         dropout: Dropout before the last layer.
         label_smoothing: Of the cross-entropy.
         init_cfg: Initialisation.
@@ -30,6 +32,7 @@ class ActionClsHead(BaseModule):
         in_channels: int,
         num_classes: int,
         hidden_channels: int | None = None,
+        standardize: bool = False,
         dropout: float = 0.0,
         label_smoothing: float = 0.0,
         init_cfg: dict | None = None,
@@ -38,6 +41,8 @@ class ActionClsHead(BaseModule):
         self.num_classes = num_classes
         self.label_smoothing = label_smoothing
         layers: list[nn.Module] = []
+        if standardize:
+            layers.append(nn.BatchNorm1d(in_channels, affine=False))
         if hidden_channels is not None:
             layers += [
                 nn.Linear(in_channels, hidden_channels, bias=False),

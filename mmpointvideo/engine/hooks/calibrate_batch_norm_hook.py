@@ -1,0 +1,65 @@
+"""Batch norm statistics of an encoder that was never trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from mmpointvideo.registry import HOOKS
+
+
+@torch.no_grad()
+def calibrate_batch_norm(model: torch.nn.Module, batches: Iterable[dict], num_batches: int) -> int:
+    """Measure the running statistics of ``model.encoder`` on some batches; no weight changes.
+
+    Args:
+        model: A model with an ``encoder`` and a data preprocessor.
+        batches: Packed batches as a dataloader gives them.
+        num_batches: How many to use.
+
+    Returns:
+        How many batches there were.
+    """
+    was_training = model.encoder.training
+    model.encoder.train()
+    seen = 0
+    for batch in batches:
+        inputs = model.data_preprocessor(batch, False)['inputs']
+        model.encoder(inputs['xyz'], inputs.get('features'))
+        seen += 1
+        if seen == num_batches:
+            break
+    model.encoder.train(was_training)
+    return seen
+
+
+@HOOKS.register_module()
+class CalibrateBatchNormHook(Hook):
+    """Measure a random encoder's batch norm statistics on the training data before training.
+
+    A randomly initialised encoder in eval mode normalises with mean 0 and variance 1, which are
+    nobody's statistics: layer by layer its features vanish or explode. As the baseline of a linear
+    probe it is worth more when its statistics fit the data. A resumed run has them already.
+
+    Args:
+        num_batches: Batches of the training dataloader to measure on.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def __init__(self, num_batches: int = 16) -> None:
+        if num_batches < 1:
+            raise ValueError(f'num_batches must be >= 1, got {num_batches}')
+        self.num_batches = num_batches
+
+    def before_train(self, runner: Runner) -> None:
+        """Measure, once per run."""
+        if runner.iter > 0:
+            return
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        seen = calibrate_batch_norm(model, runner.train_dataloader, self.num_batches)
+        runner.logger.info(f'batch norm statistics of the encoder measured on {seen} batches')
