@@ -5,7 +5,7 @@ pre-training config whose encoder they start from, if any. Pre-trainings are sha
 Every run has a folder of its own under the work folder; a finished run is not run again, an
 interrupted one is resumed, so the command can simply be repeated.
 
-    python tools/analysis_tools/run_table.py foundation --seeds 3
+    python tools/analysis_tools/run_table.py msr_skeleton --seeds 3
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -48,6 +47,9 @@ def load_table(name: str) -> dict:
         raise FileNotFoundError(f'no table {name!r}: expected a YAML file or one of {known}')
     table = load(path)
     for row in table['rows']:
+        unknown = set(row) - {'name', 'config', 'pretrain', 'knn', 'paper'}
+        if unknown:
+            raise ValueError(f'{path}, row {row["name"]!r}: unknown keys {sorted(unknown)}')
         for key in ('config', 'pretrain'):
             if row.get(key) and not (ROOT / row[key]).is_file():
                 raise FileNotFoundError(f'{path}, row {row["name"]!r}: no config {row[key]}')
@@ -61,12 +63,12 @@ def run_once(folder: Path, command: list[str], label: str) -> dict:
     if done.is_file():
         return json.loads(done.read_text())
     print(f'== {label}', flush=True)
+    folder.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     status = subprocess.run([sys.executable, *command], cwd=ROOT, check=False).returncode
     if status:
         raise SystemExit(f'{label} failed with exit status {status}; its log is in {folder}')
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    result = dict(seconds=time.perf_counter() - started, peak_mib_so_far=peak, command=command)
+    result = dict(seconds=time.perf_counter() - started, command=command)
     aside = done.with_suffix('.tmp')
     aside.write_text(json.dumps(result, indent=1))
     os.replace(aside, done)
@@ -97,39 +99,30 @@ def last_checkpoint(folder: Path) -> Path:
 
 def run_row(row: dict, seed: int, work_dir: Path, collect: bool) -> dict | None:
     """All runs of a row for one seed; its metrics, or None where they are still missing."""
-    options = dict(row.get('options', {}))
+    checkpoint = None
     if row.get('pretrain'):
         pretrain = work_dir / 'pretrain' / Path(row['pretrain']).stem / f'seed{seed}'
         if not collect:
-            command = train_command(
-                row['pretrain'], pretrain, seed, row.get('pretrain_options', {})
-            )
+            command = train_command(row['pretrain'], pretrain, seed, {})
             run_once(pretrain, command, f'{Path(row["pretrain"]).stem}, seed {seed}')
         elif not (pretrain / RESULT).is_file():
             return None
-        options['model.encoder_checkpoint'] = last_checkpoint(pretrain)
+        checkpoint = last_checkpoint(pretrain)
     folder = work_dir / 'rows' / row['name'].replace(' ', '-').replace('/', '-') / f'seed{seed}'
+    results = folder / 'results.json'
     if not collect:
+        folder.mkdir(parents=True, exist_ok=True)
         if row.get('knn'):
-            command = knn_command(row['config'], folder, seed, options)
+            command = ['tools/analysis_tools/knn_eval.py', row['config']]
+            command += [str(checkpoint or 'random'), '--seed', str(seed), '--out', str(results)]
         else:
+            options = {'model.encoder_checkpoint': checkpoint} if checkpoint else {}
             command = train_command(row['config'], folder, seed, options)
         run_once(folder, command, f'{row["name"]}, seed {seed}')
-    results = folder / 'results.json'
-    return json.loads(results.read_text()) if results.is_file() else None
-
-
-def knn_command(config: str, folder: Path, seed: int, options: dict) -> list[str]:
-    """The command line of one k-NN evaluation."""
-    options = {'randomness.seed': seed, **options}
-    return [
-        'tools/analysis_tools/knn_eval.py',
-        config,
-        '--work-dir',
-        str(folder),
-        '--cfg-options',
-        *(f'{key}={value}' for key, value in options.items()),
-    ]
+    if not results.is_file():
+        return None
+    found = json.loads(results.read_text())
+    return found if row.get('knn') else found['last']
 
 
 def markdown(table: dict, results: dict[str, list[dict]]) -> str:
@@ -142,7 +135,9 @@ def markdown(table: dict, results: dict[str, list[dict]]) -> str:
         '|---|---|---|---|',
     ]
     for row in table['rows']:
-        values = [found['last'][row.get('metric', metric)] for found in results[row['name']]]
+        values = [
+            found['knn_video_acc' if row.get('knn') else metric] for found in results[row['name']]
+        ]
         text = 'not measured'
         if values:
             spread = f' ± {np.std(values, ddof=1):.1f}' if len(values) > 1 else ''
