@@ -1,6 +1,6 @@
 # PointCPSC for a small CPU with the settings that worked best for us (chosen on training
 # subjects, docs/results.md): the other superpoints of the batch are the negatives, no
-# neighbours, a softer temperature, no prototypes.
+# neighbours, a softer temperature of 0.1, no prototypes.
 model = dict(
     type='PointCPSC',
     encoder=dict(
@@ -22,7 +22,7 @@ model = dict(
         type='PointContrastHead',
         loss=dict(
             type='PointInfoNCELoss',
-            temperature=0.05,
+            temperature=0.1,
             num_neighbors=0,
             anchor='prediction',
             in_batch_negatives=True)))

@@ -73,6 +73,7 @@ def pointwise_linear(x: Tensor, weight: Tensor) -> Tensor:
     """
     if not _through_onednn(x, weight):
         return F.linear(x, weight)
-    image = x.reshape(1, -1, 1, x.shape[-1]).permute(0, 3, 1, 2)
+    # more than one image: PyTorch takes a single one to oneDNN only with several threads
+    image = x.reshape(x.shape[0] if x.dim() > 2 else 1, -1, 1, x.shape[-1]).permute(0, 3, 1, 2)
     out = F.conv2d(image, weight[:, :, None, None])
     return out.permute(0, 2, 3, 1).reshape(*x.shape[:-1], weight.shape[0])
