@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -73,7 +74,8 @@ def aggregate_displaced(
     if features is not None and aggregation == 'multiplication':
         return resolve('multiply_sum', xyz)(features, weight, xyz, centers, idx, frames)
     # a sum of projections is the projection of the sum
-    out = F.linear(resolve('sum_displacements', xyz)(xyz, centers, idx, frames), weight)
+    with torch.autocast(xyz.device.type, enabled=False):
+        out = F.linear(resolve('sum_displacements', xyz)(xyz, centers, idx, frames), weight)
     if features is None:
         return out
     summed = resolve('gather_sum', xyz)(features, idx, frames)

@@ -37,7 +37,8 @@ def check_same_batch(name_a: str, a: Tensor, name_b: str, b: Tensor) -> None:
     """Raise unless two tensors agree in batch size, device (and type, where both float)."""
     if a.shape[0] != b.shape[0]:
         raise ValueError(
-            f'{name_a} and {name_b}: expected the same batch size, got {a.shape[0]} and {b.shape[0]}'
+            f'{name_a} and {name_b}: expected the same batch size, got {a.shape[0]} and '
+            f'{b.shape[0]}'
         )
     if a.device != b.device:
         raise ValueError(

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from .backends.torch_backend import OPERATORS
 from .checks import check_count, check_finite, check_positions
 from .dispatch import resolve
 
@@ -68,13 +69,6 @@ def furthest_point_sample(xyz: Tensor, num_points: int, tie_order: TieOrder = 'a
     if tie_order == 'any' or getattr(sample, 'has_published_ties', False):
         return sample(xyz, num_points)
     if not getattr(sample, 'takes_lowest_index', False):
-        sample = resolve_reference('furthest_point_sample')
+        sample = OPERATORS['furthest_point_sample']
     order = torch.tensor(published_order(xyz.shape[1]), device=xyz.device)
     return order[sample(xyz[:, order], num_points)]
-
-
-def resolve_reference(op: str):
-    """The PyTorch implementation, which runs everywhere."""
-    from .backends.torch_backend import OPERATORS
-
-    return OPERATORS[op]

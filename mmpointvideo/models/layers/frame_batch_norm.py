@@ -16,7 +16,9 @@ STATISTICS = ('frame', 'joint')
 
 
 @torch.no_grad()
-def update_running_averages(norm: nn.BatchNorm1d, mean: Tensor, var: Tensor, count: int) -> None:
+def update_running_averages(
+    norm: nn.BatchNorm1d | nn.SyncBatchNorm, mean: Tensor, var: Tensor, count: int
+) -> None:
     """Take one running-average step for every row of ``mean`` and biased ``var`` (L, C)."""
     if not norm.track_running_stats or norm.running_mean is None or norm.running_var is None:
         return
@@ -35,7 +37,9 @@ def update_running_averages(norm: nn.BatchNorm1d, mean: Tensor, var: Tensor, cou
     norm.running_var.mul_(keep).add_(weight @ unbiased)
 
 
-def frame_norm_relu(x: Tensor, norm: nn.Module, statistics: str = 'frame') -> Tensor:
+def frame_norm_relu(
+    x: Tensor, norm: nn.BatchNorm1d | nn.SyncBatchNorm, statistics: str = 'frame'
+) -> Tensor:
     """Normalise, scale, shift, and clip at zero.
 
     Args:
@@ -52,12 +56,13 @@ def frame_norm_relu(x: Tensor, norm: nn.Module, statistics: str = 'frame') -> Te
     Raises:
         ValueError: If there is only one value per channel to take statistics from.
     """
-    use_batch = norm.training or norm.running_mean is None
+    running_mean, running_var = norm.running_mean, norm.running_var
+    use_batch = norm.training or running_mean is None or running_var is None
     if use_batch and isinstance(norm, nn.SyncBatchNorm):
         parts = x.split(1, dim=1) if statistics == 'frame' else (x,)
         return torch.cat([norm(part.flatten(0, 2)).relu().view_as(part) for part in parts], dim=1)
-    if not use_batch:
-        mean, var = norm.running_mean[None], norm.running_var[None]
+    if not norm.training and running_mean is not None and running_var is not None:
+        mean, var = running_mean[None], running_var[None]
     else:
         with torch.no_grad():
             mean, var = resolve('frame_moments', x)(x)

@@ -57,7 +57,8 @@ def _through_onednn(x: Tensor, weight: Tensor) -> bool:
         return False
     if _route == 'onednn':
         return True
-    large = x.numel() * weight.shape[0] >= _ONEDNN_FROM
+    # with one thread PyTorch has its own, slower path for such a convolution
+    large = x.numel() * weight.shape[0] >= _ONEDNN_FROM and torch.get_num_threads() > 1
     return large and torch.backends.mkldnn.is_available()
 
 
@@ -73,7 +74,6 @@ def pointwise_linear(x: Tensor, weight: Tensor) -> Tensor:
     """
     if not _through_onednn(x, weight):
         return F.linear(x, weight)
-    # more than one image: PyTorch takes a single one to oneDNN only with several threads
-    image = x.reshape(x.shape[0] if x.dim() > 2 else 1, -1, 1, x.shape[-1]).permute(0, 3, 1, 2)
+    image = x.reshape(1, -1, 1, x.shape[-1]).permute(0, 3, 1, 2)
     out = F.conv2d(image, weight[:, :, None, None])
     return out.permute(0, 2, 3, 1).reshape(*x.shape[:-1], weight.shape[0])

@@ -80,6 +80,7 @@ def multiply_sum_forward(g, weight, xyz, centers, idx, frames, out):
 def multiply_sum_backward(grad, g, weight, xyz, centers, idx, uses, offsets, grad_g, grad_weight):
     """Write ``grad_g`` (F, N, C) and per-frame ``grad_weight`` (F, 3, C), which starts as zeros.
 
+    ``grad`` is (A * M * S, C).
     ``uses[offsets[f]:offsets[f + 1]]`` lists the (a, s) pairs, as a * S + s, that read frame f.
     A frame is one thread's alone: its neighbour lists are inverted, and for every point the rows
     of the gradient are summed, weighted by dx, dy and dz: with those three sums D,
@@ -100,7 +101,7 @@ def multiply_sum_backward(grad, g, weight, xyz, centers, idx, uses, offsets, gra
         for i in range(num_points):
             position[i + 1] += position[i]
         total = position[num_points]
-        rows = np.empty((total, 3), dtype=np.int64)
+        reader = np.empty(total, dtype=np.int64)
         shift = np.empty((3, total), dtype=xyz.dtype)
         cursor = position[:num_points].copy()
         for use in range(begin, end):
@@ -112,7 +113,7 @@ def multiply_sum_backward(grad, g, weight, xyz, centers, idx, uses, offsets, gra
                     j = near[k]
                     entry = cursor[j]
                     cursor[j] += 1
-                    rows[entry, 0], rows[entry, 1], rows[entry, 2] = a, m, s
+                    reader[entry] = (a * num_centers + m) * num_taps + s
                     scale = num_neighbors - count + 1 if k == 0 else 1
                     for axis in range(3):
                         shift[axis, entry] = (xyz[f, j, axis] - centers[a, m, axis]) * scale
@@ -126,10 +127,8 @@ def multiply_sum_backward(grad, g, weight, xyz, centers, idx, uses, offsets, gra
             sums[:] = 0
             entry = first
             while entry + 4 <= last:
-                r0 = grad[rows[entry, 0], rows[entry, 1], rows[entry, 2]]
-                r1 = grad[rows[entry + 1, 0], rows[entry + 1, 1], rows[entry + 1, 2]]
-                r2 = grad[rows[entry + 2, 0], rows[entry + 2, 1], rows[entry + 2, 2]]
-                r3 = grad[rows[entry + 3, 0], rows[entry + 3, 1], rows[entry + 3, 2]]
+                r0, r1 = grad[reader[entry]], grad[reader[entry + 1]]
+                r2, r3 = grad[reader[entry + 2]], grad[reader[entry + 3]]
                 for axis in range(3):
                     along = sums[axis]
                     d0, d1 = shift[axis, entry], shift[axis, entry + 1]
@@ -138,7 +137,7 @@ def multiply_sum_backward(grad, g, weight, xyz, centers, idx, uses, offsets, gra
                         along[c] += r0[c] * d0 + r1[c] * d1 + r2[c] * d2 + r3[c] * d3
                 entry += 4
             while entry < last:
-                r0 = grad[rows[entry, 0], rows[entry, 1], rows[entry, 2]]
+                r0 = grad[reader[entry]]
                 for axis in range(3):
                     along = sums[axis]
                     d0 = shift[axis, entry]

@@ -1,12 +1,13 @@
 """CPU operators compiled by numba (``pip install mmpointvideo[fast]``).
 
-Each call uses as many threads as PyTorch would (``torch.get_num_threads()``). The kernels hold
-the interpreter lock, so two Python threads (autograd's, say) never enter numba's thread pool at
-the same time: its ``workqueue`` layer, the only one that is always present, could not bear that.
+Each call uses as many threads as PyTorch would (``torch.get_num_threads()``). A lock lets one
+Python thread at a time into numba's thread pool: kernels release the interpreter lock, and the
+``workqueue`` layer, the only one that is always present, ends the process when two meet in it.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -44,9 +45,14 @@ def _load() -> dict[str, Callable]:
     from . import numba_kernels as kernels
     from . import numba_norm as norm
 
+    most_threads = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+
+    pool = threading.Lock()
+
     def run(kernel: Callable, *args) -> None:
-        numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
-        kernel(*args)
+        with pool:
+            numba.set_num_threads(min(torch.get_num_threads(), most_threads))
+            kernel(*args)
 
     def furthest_point_sample(xyz: Tensor, num_points: int) -> Tensor:
         idx = torch.empty(xyz.shape[0], num_points, dtype=torch.int64)
@@ -58,7 +64,7 @@ def _load() -> dict[str, Callable]:
 
     def ball_query(xyz: Tensor, centers: Tensor, radius: float, num_neighbors: int) -> Tensor:
         idx = torch.empty(*centers.shape[:2], num_neighbors, dtype=torch.int64)
-        points = _array(xyz)
+        points = _array(xyz.transpose(1, 2))
         squared_radius = points.dtype.type(radius) * points.dtype.type(radius)
         run(kernels.first_in_ball, points, _array(centers), squared_radius, idx.numpy())
         return idx
@@ -129,7 +135,7 @@ def _load() -> dict[str, Callable]:
             grad_weight = g.new_zeros(g.shape[0], 3, g.shape[2])
             run(
                 fused.multiply_sum_backward,
-                _array(grad),
+                _array(grad).reshape(-1, g.shape[2]),
                 _array(g),
                 _array(weight.t()),
                 _array(xyz),
@@ -208,8 +214,8 @@ def _load() -> dict[str, Callable]:
                 grad_g.numpy(),
                 grad_weight.numpy(),
             )
-            grad_g = None if ctx.mode == 0 else grad_g
-            return grad_g, grad_weight.sum(0).t(), None, None, None, None, None
+            result = None if ctx.mode == 0 else grad_g
+            return result, grad_weight.sum(0).t(), None, None, None, None, None
 
     def sum_displacements(xyz: Tensor, centers: Tensor, idx: Tensor, frames: Tensor) -> Tensor:
         out = xyz.new_empty(idx.shape[0], idx.shape[2], idx.shape[1], 3)

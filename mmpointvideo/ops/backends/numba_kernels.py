@@ -6,9 +6,17 @@ Importing this module imports numba. Arithmetic follows the published CUDA kerne
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numba import njit, prange, types
-from numba.extending import intrinsic
+from numba.extending import intrinsic as numba_intrinsic
+
+
+def intrinsic(function: Callable) -> Any:
+    """``numba.extending.intrinsic``, whose own type has one argument too many."""
+    return numba_intrinsic(function)
 
 
 @intrinsic
@@ -20,6 +28,19 @@ def fma(typing_context, a, b, c):
         return builder.fma(*arguments)
 
     return a(a, b, c), generate
+
+
+@intrinsic
+def trailing_zeros(typing_context, word):
+    """Position of the lowest set bit of a word that has one."""
+    if not isinstance(word, types.Integer):
+        return None
+
+    def generate(context, builder, signature, arguments):
+        count = builder.cttz(arguments[0], context.get_constant(types.boolean, True))
+        return context.cast(builder, count, word, types.int64)
+
+    return types.int64(word), generate
 
 
 def compiled(parallel: bool = True, **options):
@@ -74,26 +95,37 @@ def furthest_points(xyz, bits, out):
 
 @compiled()
 def first_in_ball(xyz, centers, squared_radius, out):
-    """Write the first neighbours in index order, scanning until a ball is full."""
-    num_points, num_neighbors = xyz.shape[1], out.shape[2]
+    """Write the first neighbours in index order; ``xyz`` is (B, 3, N).
+
+    The hits of 32 points at a time become the bits of a word (a loop that vectorises), whose set
+    bits are then read off; the scan ends where the ball is full.
+    """
+    num_points, num_neighbors = xyz.shape[2], out.shape[2]
     num_centers = centers.shape[1]
-    block = 64
-    blocks = (num_centers + block - 1) // block
+    rows = 64
+    blocks = (num_centers + rows - 1) // rows
     for task in prange(xyz.shape[0] * blocks):
-        b, start = task // blocks, task % blocks * block
-        for m in range(start, min(start + block, num_centers)):
+        b, start = task // blocks, task % blocks * rows
+        x, y, z = xyz[b, 0], xyz[b, 1], xyz[b, 2]
+        for m in range(start, min(start + rows, num_centers)):
             cx, cy, cz = centers[b, m, 0], centers[b, m, 1], centers[b, m, 2]
+            slots = out[b, m]
             count = 0
-            for i in range(num_points):
-                d = squared(xyz[b, i, 0] - cx, xyz[b, i, 1] - cy, xyz[b, i, 2] - cz)
-                if d < squared_radius:
-                    out[b, m, count] = i
+            begin = 0
+            while begin < num_points and count < num_neighbors:
+                px, py, pz = x[begin : begin + 32], y[begin : begin + 32], z[begin : begin + 32]
+                word = np.uint32(0)
+                for i in range(px.shape[0]):
+                    near = squared(px[i] - cx, py[i] - cy, pz[i] - cz) < squared_radius
+                    word |= np.uint32(near) << np.uint32(i)
+                while word != 0 and count < num_neighbors:
+                    slots[count] = begin + trailing_zeros(word)
                     count += 1
-                    if count == num_neighbors:
-                        break
-            first = out[b, m, 0] if count > 0 else 0
+                    word &= word - np.uint32(1)
+                begin += 32
+            first = slots[0] if count > 0 else 0
             for slot in range(count, num_neighbors):
-                out[b, m, slot] = first
+                slots[slot] = first
 
 
 @compiled()

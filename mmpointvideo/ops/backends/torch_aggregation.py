@@ -97,15 +97,14 @@ class _PoolMax(torch.autograd.Function):
     @staticmethod
     def forward(ctx, g, weight, xyz, centers, idx, frames, aggregation: str) -> Tensor:
         rows, mask = _rows(idx, frames, xyz.shape[1])
-        best, chosen = None, None
+        shape = (*rows.shape[1:], weight.shape[0])
+        best = xyz.new_full(shape, float('-inf'))
+        chosen = torch.zeros(shape, dtype=torch.int16, device=xyz.device)
         for k, row in enumerate(rows):
             value = _displacement(xyz, centers, row) @ weight.t()
             if g is not None:
-                source = g.flatten(0, 1).index_select(0, row.flatten()).view_as(value)
-                value = value.mul_(source) if aggregation == 'multiplication' else value + source
-            if best is None:
-                best, chosen = value, torch.zeros(value.shape, dtype=torch.int16, device=xyz.device)
-                continue
+                source = g.flatten(0, 1).index_select(0, row.flatten()).view(shape)
+                value = value * source if aggregation == 'multiplication' else value + source
             higher = value > best
             best = torch.where(higher, value, best)
             chosen.masked_fill_(higher, k)
@@ -133,7 +132,7 @@ class _PoolMax(torch.autograd.Function):
             if grad_flat is not None:
                 grad_flat.index_add_(0, index, mine.flatten(0, 2))
             grad_weight.addmm_(scaled.flatten(0, 2).t(), shift.flatten(0, 2))
-        grad_g = None if g is None else grad_flat.view_as(g)
+        grad_g = None if grad_flat is None else grad_flat.view_as(g)
         return grad_g, grad_weight, None, None, None, None, None
 
 
