@@ -3,7 +3,7 @@
 # probes of the result and of a random encoder.
 # Usage: bash tools/quickstart.sh [--fresh]
 #   --fresh  forget what an earlier quickstart trained; without it an interrupted one goes on
-# From the environment: what tools/setup_env.sh reads.
+# From the environment: what tools/setup_env.sh reads, OMP_NUM_THREADS (1).
 set -euo pipefail
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -11,9 +11,11 @@ cd "$ROOT"
 VENV="${MMPV_VENV:-$ROOT/.venv}"
 DATA=data/builtin_actions
 OUT=work_dirs/quickstart
-PRETRAIN=configs/pointcpsc/pointcpsc-best_pstnet-tiny_1xb32-24x1-256pts-coslr-40e_builtin-actions.py
+PRETRAIN=configs/pointcpsc/pointcpsc-best_pstnet-tiny_1xb32-24x1-256pts-coslr-80e_builtin-actions.py
 PROBE=configs/pointcpsc/benchmarks/pstnet-tiny_pointcpsc-best-builtin-pre_1xb16-24x1-256pts-linear-20e_builtin-actions.py
 PROBE_RANDOM=configs/pstnet/pstnet-tiny_1xb16-24x1-256pts-linear-20e_builtin-actions.py
+# networks this small gain little from more threads and lose much when others use the machine
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" NUMBA_NUM_THREADS="${NUMBA_NUM_THREADS:-1}"
 
 case "${1:-}" in
 '') ;;
