@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseModel, is_model_wrapper
 from mmengine.runner import Runner
 
 from mmpointvideo.registry import HOOKS
 
 
 @torch.no_grad()
-def calibrate_batch_norm(model: torch.nn.Module, batches: Iterable[dict], num_batches: int) -> int:
+def calibrate_batch_norm(model: BaseModel, batches: Iterable[dict], num_batches: int) -> int:
     """Measure the running statistics of ``model.encoder`` on some batches; no weight changes.
 
     Args:
@@ -24,16 +25,17 @@ def calibrate_batch_norm(model: torch.nn.Module, batches: Iterable[dict], num_ba
     Returns:
         How many batches there were.
     """
-    was_training = model.encoder.training
-    model.encoder.train()
+    encoder: Any = model.encoder
+    was_training = encoder.training
+    encoder.train()
     seen = 0
     for batch in batches:
         inputs = model.data_preprocessor(batch, False)['inputs']
-        model.encoder(inputs['xyz'], inputs.get('features'))
+        encoder(inputs['xyz'], inputs.get('features'))
         seen += 1
         if seen == num_batches:
             break
-    model.encoder.train(was_training)
+    encoder.train(was_training)
     return seen
 
 

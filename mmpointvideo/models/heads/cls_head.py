@@ -58,9 +58,7 @@ class ActionClsHead(BaseModule):
         """``(B, C)`` to logits ``(B, num_classes)``."""
         return self.layers(features)
 
-    def loss(
-        self, features: Tensor, data_samples: list[PointVideoDataSample]
-    ) -> dict[str, Tensor]:
+    def loss(self, features: Tensor, data_samples: list[PointVideoDataSample]) -> dict[str, Tensor]:
         """Cross-entropy and the batch's accuracy in percent."""
         logits = self(features)
         labels = torch.cat([sample.gt_label for sample in data_samples]).to(logits.device)

@@ -68,12 +68,14 @@ class PointContrastHead(nn.Module):
             batch_offset=offset,
         )
         zero = target.new_zeros((), dtype=torch.float32)
-        has_entries = same_video is not None and same_video.numel() > 0
+        share = zero
+        if same_video is not None and same_video.numel() > 0:
+            share = same_video.float().mean()
         return {
             'loss_contrast': loss,
             'positive_share': seen.positive_share,
             'similarity_prediction_target': seen.similarity_prediction_target,
             'similarity_topk': seen.similarity_topk,
             'bank_fill': zero + (len(bank) / memory_bank.size if memory_bank else 0.0),
-            'same_video_share': same_video.float().mean() if has_entries else zero,
+            'same_video_share': share,
         }

@@ -43,6 +43,12 @@ class MemoryBank(nn.Module):
     """
 
     features: Tensor
+    video: Tensor
+    frame: Tensor
+    position: Tensor
+    pointer: Tensor
+    filled: Tensor
+    num_updates: Tensor
 
     def __init__(
         self, size: int, channels: int, enqueue_per_iter: int = 256, seed: int = 0

@@ -110,19 +110,16 @@ class PointCPSC(PointVideoModel):
         self, inputs: dict[str, Tensor | None], data_samples: list[PointVideoDataSample]
     ) -> dict[str, Tensor]:
         """All losses of Eq. 9 and what is logged with them."""
-        out = self.predict_segment(inputs)
+        xyz, features = self._segments(inputs)
+        out = self.predict_segment({'xyz': xyz, 'features': features})
         target, prediction = out['target'], out['prediction']
-        video = torch.tensor(
-            [sample.video_index for sample in data_samples], device=target.device
-        )
+        video = torch.tensor([sample.video_index for sample in data_samples], device=target.device)
         losses = self.contrast_head.loss(prediction, target, video, self.memory_bank)
         if self.cluster_head is not None:
             losses.update(self.cluster_head.loss(prediction, target))
         losses['feature_std'] = _spread(target.detach())
         if self.memory_bank is not None and self.training:
-            xyz = inputs['xyz']
-            segments = xyz.shape[1] if xyz.ndim == 5 else self.num_segments
-            frames = _target_frames(data_samples, target, segments)
+            frames = _target_frames(data_samples, target, xyz.shape[1])
             self._remember(target, out['xyz'], video, frames)
         return losses
 
