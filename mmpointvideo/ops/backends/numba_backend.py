@@ -44,6 +44,7 @@ def _load() -> dict[str, Callable]:
     from . import numba_aggregation as fused
     from . import numba_kernels as kernels
     from . import numba_norm as norm
+    from .numba_row_ops import operators as row_operators
 
     most_threads = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
 
@@ -282,6 +283,7 @@ def _load() -> dict[str, Callable]:
         'sum_displacements': sum_displacements,
         'frame_moments': frame_moments,
         'normalize_relu': NormalizeReLU.apply,
+        **row_operators(run),
     }
 
 

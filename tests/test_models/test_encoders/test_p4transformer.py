@@ -4,39 +4,9 @@ import copy
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from mmpointvideo.models.encoders import P4TransformerEncoder
-from tests.reference.p4d_conv import literal_p4d_conv
-
-
-def _attention(block, tokens):
-    """The published attention, one head after another."""
-    attention = block.attention
-    x = block.attention_norm(tokens)
-    query, key, value = attention.qkv(x).chunk(3, dim=-1)
-    heads = []
-    split = (part.chunk(attention.num_heads, -1) for part in (query, key, value))
-    for q, k, v in zip(*split, strict=True):
-        heads.append((q @ k.transpose(1, 2) / q.shape[-1] ** 0.5).softmax(-1) @ v)
-    tokens = tokens + F.gelu(attention.out(torch.cat(heads, -1)))
-    return tokens + block.mlp(block.mlp_norm(tokens))
-
-
-def _literal(encoder, xyz, features):
-    for conv in encoder.convs:
-        xyz, features = literal_p4d_conv(conv, xyz, features)
-    tokens = features.transpose(2, 3)
-    if encoder.variant == 'scene':
-        tokens = F.relu(tokens)
-    else:
-        for t in range(xyz.shape[1]):
-            time = torch.full_like(xyz[:, t, :, :1], t + 1)
-            tokens[:, t] += encoder.position(torch.cat([xyz[:, t], time], -1))
-    shape, tokens = tokens.shape, tokens.flatten(1, 2)
-    for block in encoder.transformer.blocks:
-        tokens = _attention(block, tokens)
-    return xyz, tokens.view(shape).transpose(2, 3)
+from tests.reference.p4transformer import literal_p4transformer
 
 
 @pytest.mark.parametrize('variant, channels, frames', [('scene', 3, 3), ('action', 0, 4)])
@@ -45,7 +15,7 @@ def test_published_forward(variant, channels, frames):
     literal = copy.deepcopy(encoder)
     xyz = torch.rand(2, frames, 256, 3, dtype=torch.float64)
     features = torch.rand(2, frames, 3, 256, dtype=torch.float64) if channels else None
-    expected = _literal(literal, xyz, features)
+    expected = literal_p4transformer(literal, xyz, features)
     for actual, value in zip(encoder(xyz, features), expected, strict=True):
         torch.testing.assert_close(actual, value)
     for name, buffer in literal.named_buffers():
