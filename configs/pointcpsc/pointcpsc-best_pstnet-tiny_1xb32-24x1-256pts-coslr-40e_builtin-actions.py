@@ -2,6 +2,6 @@
 _base_ = [
     '../_base_/models/pointcpsc-best_pstnet-tiny.py',
     '../_base_/datasets/builtin_actions_tiny_pretrain.py',
-    '../_base_/schedules/adamw_coslr_80e.py',
+    '../_base_/schedules/adamw_coslr_40e.py',
     '../default_runtime.py',
 ]

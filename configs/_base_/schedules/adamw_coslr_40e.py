@@ -1,4 +1,4 @@
-# Pre-training of tiny configs: as in the paper (AdamW, 8e-4, cosine), over 80 short epochs.
+# Pre-training of tiny configs: as in the paper (AdamW, 8e-4, cosine), over 40 short epochs.
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=8e-4, betas=(0.9, 0.999), weight_decay=0.05))
@@ -16,8 +16,8 @@ param_scheduler = [
         eta_min=0.0,
         by_epoch=True,
         begin=2,
-        end=80,
+        end=40,
         convert_to_iter_based=True),
 ]
 
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=80)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=40)

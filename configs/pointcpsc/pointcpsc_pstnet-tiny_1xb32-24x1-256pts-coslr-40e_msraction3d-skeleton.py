@@ -3,6 +3,6 @@
 _base_ = [
     '../_base_/models/pointcpsc_pstnet-tiny.py',
     '../_base_/datasets/msr_action3d_skeleton_tiny_pretrain.py',
-    '../_base_/schedules/adamw_coslr_80e.py',
+    '../_base_/schedules/adamw_coslr_40e.py',
     '../default_runtime.py',
 ]
