@@ -2,9 +2,8 @@
 _base_ = [
     '../_base_/models/pstnet-tiny_recognizer.py',
     '../_base_/datasets/msr_action3d_skeleton_tiny.py',
-    '../_base_/schedules/sgd_warmup_35e.py',
+    '../_base_/schedules/sgd_coslr_60e.py',
     '../default_runtime.py',
 ]
 
-train_cfg = dict(val_interval=5)
 default_hooks = dict(best_and_last=dict(type='BestAndLastHook'))

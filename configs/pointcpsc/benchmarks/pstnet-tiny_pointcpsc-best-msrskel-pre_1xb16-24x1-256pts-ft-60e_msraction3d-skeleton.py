@@ -3,7 +3,7 @@
 _base_ = [
     '../../_base_/models/pstnet-tiny_recognizer.py',
     '../../_base_/datasets/msr_action3d_skeleton_tiny.py',
-    '../../_base_/schedules/sgd_warmup_35e.py',
+    '../../_base_/schedules/sgd_coslr_60e.py',
     '../../default_runtime.py',
 ]
 
@@ -11,5 +11,4 @@ model = dict(
     encoder_checkpoint='work_dirs/'
     'pointcpsc-best_pstnet-tiny_1xb32-24x1-256pts-coslr-40e_msraction3d-skeleton/epoch_40.pth')
 
-train_cfg = dict(val_interval=5)
 default_hooks = dict(best_and_last=dict(type='BestAndLastHook'))
