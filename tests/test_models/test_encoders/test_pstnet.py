@@ -1,0 +1,162 @@
+"""The PSTNet encoder: shapes, sizes in time, equality with the loop, feature scale."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from mmpointvideo import ops
+from mmpointvideo.models.encoders import PSTNetEncoder
+from mmpointvideo.registry import MODELS
+from tests.reference.pst_conv import literal_pstnet
+
+NARROW = 1 / 16
+
+
+def test_layer_table_as_published():
+    encoder = PSTNetEncoder(radius=0.5)
+    rows = [
+        (
+            c.in_channels,
+            c.mid_channels,
+            c.out_channels,
+            c.radius,
+            c.temporal_kernel_size,
+            c.spatial_stride,
+            c.temporal_stride,
+            c.temporal_padding,
+        )
+        for c in encoder.convs
+    ]
+    assert rows == [
+        (0, 45, 64, 0.5, 1, 2, 1, (0, 0)),
+        (64, 96, 128, 1.0, 3, 2, 2, (1, 0)),
+        (128, 192, 256, 1.0, 3, 1, 1, (1, 1)),
+        (256, 384, 512, 2.0, 3, 2, 2, (1, 0)),
+        (512, 768, 1024, 2.0, 3, 1, 1, (1, 1)),
+        (1024, 1536, 2048, 2.0, 1, 2, 1, (0, 0)),
+    ]  # fmt: skip
+    assert encoder.out_channels == 2048
+    assert {(c.aggregation, c.pooling, c.num_neighbors) for c in encoder.convs} == {
+        ('multiplication', 'sum', 9)
+    }
+    ntu = PSTNetEncoder(variant='ntu', width=NARROW)
+    assert {(c.aggregation, c.pooling, c.temporal_padding) for c in ntu.convs} == {
+        ('addition', 'max', (0, 0))
+    }
+
+
+@pytest.mark.parametrize('padding_mode', ['zeros', 'replicate'])
+@pytest.mark.parametrize(('frames', 'left'), [(4, 1), (8, 2), (12, 3), (16, 4), (24, 6)])
+def test_clip_lengths_of_the_msr_layers(padding_mode, frames, left):
+    encoder = PSTNetEncoder(width=NARROW, padding_mode=padding_mode).eval()
+    xyz, features = encoder(torch.rand(1, frames, 64, 3))
+    assert xyz.shape == (1, left, 4, 3)
+    assert features.shape == (1, left, encoder.out_channels, 4)
+    assert encoder.frames_after(frames) == left
+
+
+def test_allowed_lengths_are_named():
+    encoder = PSTNetEncoder(width=NARROW)
+    with pytest.raises(ValueError, match='got 6; these layers take 4, 8, 12, 16, 20, 24'):
+        encoder(torch.rand(1, 6, 64, 3))
+    with pytest.raises(ValueError, match='got 24; these layers take 19, 23, 27'):
+        PSTNetEncoder(width=NARROW, variant='ntu')(torch.rand(1, 24, 64, 3))
+    with pytest.raises(ValueError, match='points a frame'):
+        encoder.eval()(torch.rand(1, 4, 15, 3))
+
+
+@pytest.mark.parametrize('variant', ['msr', 'ntu'])
+def test_training_equals_the_literal_network(variant):
+    encoder = PSTNetEncoder(
+        in_channels=2, width=NARROW, variant=variant, radius=0.3, padding_mode='zeros'
+    ).double()
+    frames = 4 if variant == 'msr' else 19
+    loop = copy.deepcopy(encoder)
+    xyz = torch.rand(2, frames, 48, 3, dtype=torch.float64)
+    features = torch.randn(2, frames, 2, 48, dtype=torch.float64)
+    out_xyz, out = encoder(xyz, features)
+    expected_xyz, expected = literal_pstnet(loop, xyz, features)
+    assert torch.equal(out_xyz, expected_xyz)
+    torch.testing.assert_close(out, expected, rtol=1e-8, atol=1e-10)
+    out.square().sum().backward()
+    expected.square().sum().backward()
+    for (name, ours), (_, theirs) in zip(
+        encoder.named_parameters(), loop.named_parameters(), strict=True
+    ):
+        scale = float(theirs.grad.abs().max())
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=0, atol=1e-7 * scale, msg=name)
+    for (name, ours), (_, theirs) in zip(
+        encoder.named_buffers(), loop.named_buffers(), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs, msg=name)
+
+
+def test_replicate_padding_keeps_the_feature_scale_on_longer_clips():
+    """Trained statistics of 4-frame segments must carry over to 24 frames."""
+
+    def scales(padding_mode):
+        torch.manual_seed(0)
+        encoder = PSTNetEncoder(width=NARROW, padding_mode=padding_mode)
+        with torch.no_grad():
+            for _ in range(60):  # running averages of segments
+                encoder(torch.rand(4, 4, 64, 3) * 2)
+            encoder.eval()
+            clip = torch.rand(2, 24, 64, 3) * 2
+            return encoder(clip[:, :4])[1].abs().mean(), encoder(clip)[1].abs().mean()
+
+    short, long = scales('replicate')
+    assert 1 / 3 < float(long / short) < 3
+    short, long = scales('zeros')
+    assert float(long / short) > 4  # why replication is what pre-training uses
+
+
+def test_overrides_and_prefix_sampling():
+    encoder = PSTNetEncoder(
+        width=NARROW, prefix_sampling=True, layers=dict(conv3a=dict(mid_channels=20))
+    )
+    assert encoder.conv3a.mid_channels == 20
+    assert [conv.prefix_sampling for conv in encoder.convs] == [False] + [True] * 5
+    assert torch.isfinite(encoder(torch.rand(2, 4, 64, 3))[1]).all()
+    with pytest.raises(ValueError, match="expected names out of .*got \\['conv5'\\]"):
+        PSTNetEncoder(layers=dict(conv5=dict()))
+    with pytest.raises(ValueError, match='variant'):
+        PSTNetEncoder(variant='kitti')
+    with pytest.raises(ValueError, match='width'):
+        PSTNetEncoder(width=0)
+
+
+def test_kept_bytes_are_a_small_share_of_the_literal_loop():
+    encoder = PSTNetEncoder(width=0.125)
+    xyz = torch.rand(2, 8, 128, 3)
+
+    def kept_by(call) -> int:
+        sizes: dict[int, int] = {}
+
+        def pack(tensor):
+            storage = tensor.untyped_storage()
+            sizes[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            out = call()  # alive until counted, so that no address is used twice
+        total = sum(sizes.values())
+        del out
+        return total
+
+    for backend in (name for name in ops.available_backends() if name in ('torch', 'numba')):
+        with ops.use_backend(backend):
+            ours = kept_by(lambda: encoder(xyz))
+            theirs = kept_by(lambda: literal_pstnet(encoder, xyz))
+        assert ours < theirs / 4
+
+
+def test_builds_from_a_config():
+    encoder = MODELS.build(dict(type='PSTNetEncoder', width=NARROW, padding_mode='replicate'))
+    assert isinstance(encoder, PSTNetEncoder)
+    assert list(encoder.state_dict())[:2] == [
+        'conv1.displacement_proj.weight',
+        'conv1.norm.weight',
+    ]
