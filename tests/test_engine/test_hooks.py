@@ -1,0 +1,72 @@
+"""MemoryBankHook and CalibrateBatchNormHook."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.logging import MMLogger
+
+from mmpointvideo.engine.hooks import CalibrateBatchNormHook, MemoryBankHook
+from mmpointvideo.models.recognizers import PointVideoRecognizer
+from mmpointvideo.testing import tiny_clip
+
+
+class _Recorder(torch.nn.Module):
+    def __init__(self, bank):
+        super().__init__()
+        self.memory_bank = bank
+        self.updates = 0
+
+    def update_memory(self):
+        self.updates += 1
+
+
+def _runner(model, **fields):
+    return SimpleNamespace(model=model, iter=0, logger=MMLogger.get_current_instance(), **fields)
+
+
+def test_memory_is_updated_once_an_iteration():
+    model = _Recorder(bank=object())
+    hook = MemoryBankHook()
+    hook.before_train(_runner(model))
+    for step in range(3):
+        hook.after_train_iter(_runner(model), step)
+    assert model.updates == 3
+
+
+def test_a_model_without_memory_is_an_error():
+    with pytest.raises(ValueError, match='expects a model with a memory_bank, got _Recorder'):
+        MemoryBankHook().before_train(_runner(_Recorder(bank=None)))
+
+
+def _recognizer():
+    return PointVideoRecognizer(
+        encoder=dict(type='PSTNetEncoder', width=1 / 16, padding_mode='replicate'),
+        head=dict(type='ActionClsHead', in_channels=128, num_classes=2),
+        frozen_encoder=True,
+    )
+
+
+def test_calibration_measures_statistics_and_changes_no_weight():
+    model = _recognizer().train()
+    clips = [torch.from_numpy(tiny_clip(8, 64, seed=seed)) for seed in range(6)]
+    batches = [dict(inputs=clips[i : i + 2]) for i in (0, 2, 4)]
+    weights = {k: v.clone() for k, v in model.encoder.named_parameters()}
+    hook = CalibrateBatchNormHook(num_batches=2)
+    hook.before_train(_runner(model, train_dataloader=batches))
+    for name, value in model.encoder.named_parameters():
+        assert torch.equal(value, weights[name]), name
+    assert not model.encoder.training
+
+    other = _recognizer()
+    other.load_state_dict(model.state_dict())
+    norm = model.encoder.conv2a.norm
+    assert not torch.equal(norm.running_var, torch.ones_like(norm.running_var))
+    # a resumed run keeps what it has
+    runner = _runner(model, train_dataloader=batches)
+    runner.iter = 5
+    hook.before_train(runner)
+    for name, value in other.state_dict().items():
+        assert torch.equal(model.state_dict()[name], value), name
+    with pytest.raises(ValueError, match='num_batches must be >= 1'):
+        CalibrateBatchNormHook(0)
