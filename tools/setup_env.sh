@@ -15,6 +15,11 @@ TORCH_LOW=2.11
 TORCH_HIGH=2.14
 TORCH_CPU=2.13.0
 
+if [ "$#" -gt 0 ]; then
+    echo "usage: [PYTHON=...] [MMPV_VENV=...] [TORCH_INDEX_URL=...] bash tools/setup_env.sh" >&2
+    exit 2
+fi
+
 say() { printf '[setup] %s\n' "$*" >&2; }
 die() {
     say "$*"
