@@ -1,4 +1,4 @@
-# CPU-size pre-training on the real motion of MSRAction-3D (simulated sensor) with our best settings.
+# CPU-size pre-training on the real motion of MSRAction-3D (simulated sensor), best settings.
 _base_ = [
     '../_base_/models/pointcpsc-best_pstnet-tiny.py',
     '../_base_/datasets/msr_action3d_skeleton_tiny_pretrain.py',

@@ -144,5 +144,3 @@ def literal_pst_conv_transpose(
             value = torch.cat([value, skip_features[:, t1 - 1]], 1)
         out.append(F.conv1d(value, conv.spatial_proj.weight[:, :, None]))
     return torch.stack(out, 1)
-
-

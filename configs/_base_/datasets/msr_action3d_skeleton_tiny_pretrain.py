@@ -1,5 +1,5 @@
-# As msr_action3d_skeleton_tiny.py, for pre-training: one random clip a video and epoch instead of every clip,
-# in 6 segments of 4 frames. Videos shorter than a clip are left out.
+# As msr_action3d_skeleton_tiny.py, for pre-training: one random clip a video and epoch, in 6
+# segments of 4 frames. Videos shorter than a clip are left out.
 dataset_type = 'MSRAction3DDataset'
 data_root = 'data/msr_action3d_skeleton/'
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -100,14 +101,13 @@ class PointSegHead(BaseModule):
         if features is None:
             raise ValueError('expected features at the coarsest level, got None')
         for step, (target_xyz, skip) in zip(self.steps, reversed(levels[:-1]), strict=True):
-            check_clips(target_xyz, skip, step.skip_channels)
+            skip_channels: Any = step.skip_channels
+            check_clips(target_xyz, skip, skip_channels)
             features = step(xyz, target_xyz, features, skip)
             xyz = target_xyz
         return self.classifier(features.transpose(2, 3)).transpose(2, 3)
 
-    def loss(
-        self, levels: Levels, data_samples: list[PointVideoDataSample]
-    ) -> dict[str, Tensor]:
+    def loss(self, levels: Levels, data_samples: list[PointVideoDataSample]) -> dict[str, Tensor]:
         """Loss, and the accuracy over the points that count, in percent.
 
         Args:

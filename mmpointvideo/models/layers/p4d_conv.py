@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -196,9 +197,7 @@ class P4DConv(nn.Module):
             xyz = F.pad(xyz, (0, 0, 0, 0, 0, 1))
             projected = None if projected is None else F.pad(projected, (0, 0, 0, 0, 0, 1))
         centers = sample_anchors(xyz, windows, num_frames, num_points // self.spatial_stride)
-        idx = query_windows(
-            xyz, centers, windows, num_frames, self.radius, self.num_neighbors
-        )
+        idx = query_windows(xyz, centers, windows, num_frames, self.radius, self.num_neighbors)
         frames = torch.tensor(windows.taps)
         frames = torch.where(frames == ZERO_FRAME, num_frames, frames)
         frames = frames.to(xyz.device, non_blocking=True)
@@ -266,7 +265,7 @@ class P4DConv(nn.Module):
         drift = self._offsets(weight).repeat(steps)[:, None] * time
         if self.displacement_norm is None:
             return space.t().expand(rows.num_pairs, -1, -1), drift
-        norm = self.displacement_norm
+        norm: Any = self.displacement_norm
 
         def moments() -> tuple[Tensor, Tensor]:
             d = rows.displacement
@@ -291,7 +290,7 @@ class P4DConv(nn.Module):
         Their statistics are those of the points, each weighted by how often it is gathered.
         """
         shape = (rows.num_pairs, projected.shape[-1])
-        norm = self.feature_norm
+        norm: Any = self.feature_norm
         if norm is None:
             return projected.new_ones(1).expand(shape), projected.new_zeros(1).expand(shape)
 
@@ -317,7 +316,8 @@ class P4DConv(nn.Module):
         layers = list(zip(self.mlp_projs, self.mlp_norms, strict=True))
         norms = [norm if self.norm else None for _, norm in layers]
         for index, (proj, _) in enumerate(layers):
-            x = pointwise_linear(x, proj.weight).to(rows.displacement.dtype)
+            weight: Any = proj.weight
+            x = pointwise_linear(x, weight).to(rows.displacement.dtype)
             if index + 1 < len(layers):
                 x = row_norm(x, rows, norms[index], self.bn_statistics, self.activation)
         last = norms[-1] if layers else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -98,7 +99,8 @@ class P4DTransConv(nn.Module):
                 f'{tuple(target_xyz.shape)} to agree'
             )
         num_clips, num_frames, num_points = target_xyz.shape[:3]
-        first = self.projs[0].weight
+        first: Any = self.projs[0].weight
+        norms: Any = self.norms
         x = pointwise_linear(features.transpose(2, 3), first[:, : self.in_channels])
         x = x.to(xyz.dtype).flatten(0, 1).transpose(1, 2).contiguous()
         distance, idx = three_nn(target_xyz.flatten(0, 1), xyz.flatten(0, 1))
@@ -106,8 +108,9 @@ class P4DTransConv(nn.Module):
         x = x.transpose(1, 2).reshape(num_clips, num_frames, num_points, -1)
         if skip_features is not None:
             x = x + pointwise_linear(skip_features.transpose(2, 3), first[:, self.in_channels :])
-        x = frame_norm_relu(x, self.norms[0], self.bn_statistics)
-        for proj, norm in zip(self.projs[1:], self.norms[1:], strict=True):
-            x = pointwise_linear(x, proj.weight).to(xyz.dtype)
+        x = frame_norm_relu(x, norms[0], self.bn_statistics)
+        for proj, norm in zip(self.projs[1:], norms[1:], strict=True):
+            weight: Any = proj.weight
+            x = pointwise_linear(x, weight).to(xyz.dtype)
             x = frame_norm_relu(x, norm, self.bn_statistics)
         return x.transpose(2, 3)

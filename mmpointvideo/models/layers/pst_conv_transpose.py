@@ -85,9 +85,7 @@ class PSTConvTranspose(nn.Module):
         self.temporal_padding = (int(temporal_padding[0]), int(temporal_padding[1]))
         self.skip_channels = skip_channels
         self.bn_statistics = bn_statistics
-        self.temporal_proj = nn.Linear(
-            in_channels, temporal_kernel_size * mid_channels, bias=False
-        )
+        self.temporal_proj = nn.Linear(in_channels, temporal_kernel_size * mid_channels, bias=False)
         self.norm = nn.BatchNorm1d(mid_channels)
         self.spatial_proj = nn.Linear(mid_channels + skip_channels, out_channels, bias=False)
 
@@ -123,9 +121,7 @@ class PSTConvTranspose(nn.Module):
         taps = [tap for target in seeds for _, tap in target]
         x = pointwise_linear(features.transpose(2, 3), self.temporal_proj.weight).to(xyz.dtype)
         x = x.unflatten(3, (self.temporal_kernel_size, -1))[:, sources, :, taps]
-        x = frame_norm_relu(
-            x.transpose(0, 1).contiguous(), self.norm, self.bn_statistics
-        )
+        x = frame_norm_relu(x.transpose(0, 1).contiguous(), self.norm, self.bn_statistics)
         spatial = self.spatial_proj.weight
         x = pointwise_linear(x, spatial[:, : self.mid_channels]).to(xyz.dtype)
 

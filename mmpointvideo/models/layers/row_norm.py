@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ from .frame_batch_norm import update_running_averages
 
 
 def normalization(
-    norm: nn.Module,
+    norm: Any,
     moments: Callable[[], tuple[Tensor, Tensor]],
     count: int,
     statistics: str,

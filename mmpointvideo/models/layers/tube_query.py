@@ -26,8 +26,7 @@ def check_clips(
         raise ValueError(f'xyz: expected shape (B, T, N, 3), got {tuple(xyz.shape)}')
     if xyz.shape[2] < spatial_stride:
         raise ValueError(
-            f'expected at least spatial_stride={spatial_stride} points a frame, got '
-            f'{xyz.shape[2]}'
+            f'expected at least spatial_stride={spatial_stride} points a frame, got {xyz.shape[2]}'
         )
     if features is None:
         if in_channels:

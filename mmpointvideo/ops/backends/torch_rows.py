@@ -127,9 +127,7 @@ class _NormalizeRows(torch.autograd.Function):
         sums = torch.stack(
             [_unweighted_sums(rows, grad), _unweighted_sums(rows, centered.mul_(grad))]
         )
-        slope, level = statistics_terms(
-            scale, mean, inverse_std, sums, rows, ctx.statistics
-        )
+        slope, level = statistics_terms(scale, mean, inverse_std, sums, rows, ctx.statistics)
         grad_x = grad * row_scale
         if ctx.statistics != 'fixed':
             through = torch.addcmul(rows.expand_pairs(level), x, rows.expand_pairs(slope))
@@ -194,9 +192,7 @@ class _NormalizeMax(torch.autograd.Function):
         by_pair = grad.view(shape)
         centered = x.gather(0, chosen).view(shape) - mean[:, None]
         sums = torch.stack([by_pair.sum(2).sum(0), centered.mul_(by_pair).sum(2).sum(0)])
-        slope, level = statistics_terms(
-            scale, mean, inverse_std, sums, rows, ctx.statistics
-        )
+        slope, level = statistics_terms(scale, mean, inverse_std, sums, rows, ctx.statistics)
         if ctx.statistics == 'fixed':
             grad_x = torch.zeros_like(x)
         else:

@@ -15,13 +15,26 @@ LAYOUTS = {'distinct': 2.0, 'dense': 0.0}
 
 GOLDEN = {
     'scene': dict(
-        in_channels=3, mlp_channels=[8, 12, 16], radius=0.5, num_neighbors=16,
-        temporal_kernel_size=3, spatial_stride=4, temporal_padding=(1, 1),
+        in_channels=3,
+        mlp_channels=[8, 12, 16],
+        radius=0.5,
+        num_neighbors=16,
+        temporal_kernel_size=3,
+        spatial_stride=4,
+        temporal_padding=(1, 1),
     ),
     'tube': dict(
-        in_channels=0, mlp_channels=[24], radius=0.5, num_neighbors=16, temporal_kernel_size=3,
-        spatial_stride=8, temporal_stride=2, temporal_padding=(1, 0), norm=False,
-        activation=False, temporal_pooling='max',
+        in_channels=0,
+        mlp_channels=[24],
+        radius=0.5,
+        num_neighbors=16,
+        temporal_kernel_size=3,
+        spatial_stride=8,
+        temporal_stride=2,
+        temporal_padding=(1, 0),
+        norm=False,
+        activation=False,
+        temporal_pooling='max',
     ),
 }
 NAMES = {
