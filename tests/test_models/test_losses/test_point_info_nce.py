@@ -18,12 +18,14 @@ def _case(rows=7, entries=20, channels=5, dtype=torch.float64, seed=0):
 
 @pytest.mark.parametrize(
     ('anchor', 'weighting', 'k', 'ratio', 'batch'),
-    itertools.product(
-        ['prediction', 'target'],
-        ['feature_weighted', 'add_positives', 'softmax'],
-        [0, 1, 3],
-        [0.7, 1.0],
-        [False, True],
+    list(
+        itertools.product(
+            ['prediction', 'target'],
+            ['feature_weighted', 'add_positives', 'softmax'],
+            [0, 1, 3],
+            [0.7, 1.0],
+            [False, True],
+        )
     ),
 )
 def test_equals_the_equation(anchor, weighting, k, ratio, batch):
