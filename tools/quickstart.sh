@@ -59,10 +59,10 @@ fi
 step "built-in actions: simulated people before a simulated depth camera"
 "$PY" tools/dataset_converters/make_builtin_actions.py --out-dir "$DATA" --convert
 
-step "pictures of the clips, as the network sees them"
-"$PY" tools/visualization/browse_dataset.py "$PROBE" --num 8 --output-dir "$OUT/pictures"
-
 if [ ! -f "$OUT/finished" ]; then
+    step "pictures of the clips, as the network sees them"
+    "$PY" tools/visualization/browse_dataset.py "$PROBE" --num 8 --output-dir "$OUT/pictures"
+
     step "pre-training PointCPSC, without labels"
     logged "$OUT/pretrain.log" "$PY" tools/train.py "$PRETRAIN" --work-dir "$OUT/pretrain" --resume
     CHECKPOINT="$(cat "$OUT/pretrain/last_checkpoint")"
