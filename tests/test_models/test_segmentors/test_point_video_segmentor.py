@@ -2,9 +2,12 @@
 
 import pytest
 import torch
+from mmengine.config import Config
 
 from mmpointvideo.models.segmentors import PointVideoSegmentor
+from mmpointvideo.registry import MODELS
 from mmpointvideo.structures import PointVideoDataSample
+from mmpointvideo.testing import tiny_batch
 
 ENCODER = dict(
     type='P4TransformerEncoder', variant='scene', in_channels=3, radius=0.5, num_neighbors=8,
@@ -79,3 +82,49 @@ def test_encoder_of_a_pretraining_run_is_taken_over(tmp_path):
 def test_the_encoder_must_have_levels():
     with pytest.raises(TypeError, match='forward_levels'):
         PointVideoSegmentor(dict(type='PSTNetEncoder', width=1 / 16), HEAD)
+
+
+def test_from_pretraining_on_scenes_to_segmentation(root, tmp_path):
+    """The shipped models: PointCPSC on L segments of one frame, then the decoder on 3 frames."""
+    models = root / 'configs' / '_base_' / 'models'
+    config = Config.fromfile(models / 'pointcpsc_p4transformer-tiny.py')
+    pretraining = MODELS.build(config.model)
+    inputs, samples = tiny_batch(
+        batch_size=2, num_frames=4, num_points=256, num_features=3, num_segments=4
+    )
+    losses = pretraining(inputs, samples, mode='loss')
+    sum(value for name, value in losses.items() if 'loss' in name).backward()
+    assert sum('loss' in name for name in losses) == 3
+    grads = [p.grad for p in pretraining.encoder.parameters()]
+    assert all(g is not None and g.isfinite().all() for g in grads)
+
+    torch.save(dict(state_dict=pretraining.state_dict()), tmp_path / 'pre.pth')
+    config = Config.fromfile(models / 'p4transformer-tiny_segmentor.py')
+    model = MODELS.build(config.model | dict(encoder_checkpoint=str(tmp_path / 'pre.pth')))
+    model.init_weights()
+    for name, value in pretraining.encoder.state_dict().items():
+        assert torch.equal(model.encoder.state_dict()[name], value), name
+    inputs, samples = _batch()
+    assert model(inputs, samples, mode='loss')['loss'].isfinite()
+
+
+def test_full_size_models_fit_together(root):
+    models = root / 'configs' / '_base_' / 'models'
+    for path in sorted(models.glob('p4transformer*_segmentor.py')):
+        model = MODELS.build(Config.fromfile(path).model)
+        skips = [step.skip_channels for step in model.head.steps]
+        assert skips == model.encoder.level_channels[-2::-1]
+        assert model.head.steps[0].in_channels == model.encoder.out_channels
+
+
+def test_bfloat16():
+    """Autocast touches products only; loss, gradients and statistics stay finite float32."""
+    model = PointVideoSegmentor(ENCODER, HEAD)
+    inputs, samples = _batch()
+    expected = model(inputs, samples, mode='loss')['loss']
+    with torch.autocast('cpu', torch.bfloat16):
+        loss = model(inputs, samples, mode='loss')['loss']
+    loss.backward()
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, expected, atol=0.05, rtol=0.05)
+    assert all(p.grad.isfinite().all() for p in model.parameters())
