@@ -1,8 +1,9 @@
 """CPU operators compiled by numba (``pip install mmpointvideo[fast]``).
 
-Each call uses as many threads as PyTorch would (``torch.get_num_threads()``). A lock lets one
-Python thread at a time into numba's thread pool: kernels release the interpreter lock, and the
-``workqueue`` layer, the only one that is always present, ends the process when two meet in it.
+Each call uses as many threads as PyTorch would (``torch.get_num_threads()``), one where there is
+little to do. A lock lets one Python thread at a time into numba's thread pool: kernels release
+the interpreter lock, and the ``workqueue`` layer, the only one that is always present, ends the
+process when two meet in it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from torch import Tensor
 from .base import Backend, BackendUnavailable
 from .torch_norm import input_gradient_terms
 
+#: steps of an inner loop (0.1 ms or so) below which waking another thread does not pay
+STEPS_PER_THREAD = 1 << 17
 _MODES = {'none': 0, 'multiplication': 1, 'addition': 2}
 
 
@@ -50,15 +53,22 @@ def _load() -> dict[str, Callable]:
 
     pool = threading.Lock()
 
-    def run(kernel: Callable, *args) -> None:
+    def run(steps: int, kernel: Callable, *args) -> None:
+        wanted = min(torch.get_num_threads(), most_threads, steps // STEPS_PER_THREAD)
         with pool:
-            numba.set_num_threads(min(torch.get_num_threads(), most_threads))
+            numba.set_num_threads(max(1, wanted))
             kernel(*args)
 
     def furthest_point_sample(xyz: Tensor, num_points: int) -> Tensor:
         idx = torch.empty(xyz.shape[0], num_points, dtype=torch.int64)
         bits = np.full(1, -1, np.int32 if xyz.dtype == torch.float32 else np.int64)
-        run(kernels.furthest_points, _array(xyz), bits, idx.numpy())
+        run(
+            xyz.shape[0] * xyz.shape[1] * num_points,
+            kernels.furthest_points,
+            _array(xyz),
+            bits,
+            idx.numpy(),
+        )
         return idx
 
     furthest_point_sample.takes_lowest_index = True  # type: ignore[attr-defined]
@@ -67,7 +77,14 @@ def _load() -> dict[str, Callable]:
         idx = torch.empty(*centers.shape[:2], num_neighbors, dtype=torch.int64)
         points = _array(xyz.transpose(1, 2))
         squared_radius = points.dtype.type(radius) * points.dtype.type(radius)
-        run(kernels.first_in_ball, points, _array(centers), squared_radius, idx.numpy())
+        run(
+            xyz.shape[1] * centers.shape[0] * centers.shape[1],
+            kernels.first_in_ball,
+            points,
+            _array(centers),
+            squared_radius,
+            idx.numpy(),
+        )
         return idx
 
     def three_nn(target_xyz: Tensor, source_xyz: Tensor) -> tuple[Tensor, Tensor]:
@@ -75,6 +92,7 @@ def _load() -> dict[str, Callable]:
         idx = torch.empty(target_xyz.shape, dtype=torch.int64)
         infinity = distance.numpy().dtype.type(np.inf)
         run(
+            target_xyz.shape[0] * target_xyz.shape[1] * source_xyz.shape[1],
             kernels.nearest_three,
             _array(target_xyz),
             _array(source_xyz),
@@ -91,6 +109,7 @@ def _load() -> dict[str, Callable]:
             ctx.shape = features.shape
             out = features.new_empty(*features.shape[:2], idx.shape[1])
             run(
+                out.numel(),
                 kernels.interpolate_forward,
                 _array(features),
                 _array(idx),
@@ -104,6 +123,7 @@ def _load() -> dict[str, Callable]:
             idx, weight = ctx.saved_tensors
             grad_features = grad.new_zeros(ctx.shape)
             run(
+                grad.numel(),
                 kernels.interpolate_backward,
                 _array(grad),
                 _array(idx),
@@ -118,6 +138,7 @@ def _load() -> dict[str, Callable]:
             ctx.save_for_backward(g, weight, xyz, centers, idx, frames)
             out = g.new_empty(idx.shape[0], idx.shape[2], idx.shape[1], g.shape[2])
             run(
+                idx.numel() * g.shape[2],
                 fused.multiply_sum_forward,
                 _array(g),
                 _array(weight.t()),
@@ -135,6 +156,7 @@ def _load() -> dict[str, Callable]:
             grad_g = torch.empty_like(g, memory_format=torch.contiguous_format)
             grad_weight = g.new_zeros(g.shape[0], 3, g.shape[2])
             run(
+                idx.numel() * g.shape[2],
                 fused.multiply_sum_backward,
                 _array(grad).reshape(-1, g.shape[2]),
                 _array(g),
@@ -154,7 +176,14 @@ def _load() -> dict[str, Callable]:
             ctx.save_for_backward(idx, frames)
             ctx.shape = g.shape
             out = g.new_empty(idx.shape[0], idx.shape[2], idx.shape[1], g.shape[2])
-            run(fused.gather_sum_forward, _array(g), _array(idx), _array(frames), out.numpy())
+            run(
+                idx.numel() * g.shape[2],
+                fused.gather_sum_forward,
+                _array(g),
+                _array(idx),
+                _array(frames),
+                out.numpy(),
+            )
             return out
 
         @staticmethod
@@ -162,6 +191,7 @@ def _load() -> dict[str, Callable]:
             idx, frames = ctx.saved_tensors
             grad_g = grad.new_zeros(ctx.shape)
             run(
+                idx.numel() * ctx.shape[2],
                 fused.gather_sum_backward,
                 _array(grad),
                 _array(idx),
@@ -179,6 +209,7 @@ def _load() -> dict[str, Callable]:
             out = xyz.new_empty(idx.shape[0], idx.shape[2], idx.shape[1], channels)
             chosen = torch.empty(out.shape, dtype=torch.int32)
             run(
+                idx.numel() * channels,
                 fused.pool_max_forward,
                 _array(source),
                 _array(weight.t()),
@@ -202,6 +233,7 @@ def _load() -> dict[str, Callable]:
             grad_g = torch.zeros_like(source, memory_format=torch.contiguous_format)
             grad_weight = grad.new_zeros(xyz.shape[0], 3, weight.shape[0])
             run(
+                grad.numel() * 4,
                 fused.pool_max_backward,
                 _array(grad),
                 _array(source),
@@ -221,6 +253,7 @@ def _load() -> dict[str, Callable]:
     def sum_displacements(xyz: Tensor, centers: Tensor, idx: Tensor, frames: Tensor) -> Tensor:
         out = xyz.new_empty(idx.shape[0], idx.shape[2], idx.shape[1], 3)
         run(
+            idx.numel() * 3,
             fused.sum_displacements,
             _array(xyz),
             _array(centers),
@@ -232,7 +265,7 @@ def _load() -> dict[str, Callable]:
 
     def frame_moments(x: Tensor) -> tuple[Tensor, Tensor]:
         means, spreads = x.new_empty(2, x.shape[0], x.shape[1], x.shape[3])
-        run(norm.block_moments, _array(x), means.numpy(), spreads.numpy())
+        run(x.numel(), norm.block_moments, _array(x), means.numpy(), spreads.numpy())
         mean = means.mean(0)
         var = spreads.sum(0) / (x.shape[0] * x.shape[2]) + (means - mean).square().mean(0)
         return mean, var
@@ -245,6 +278,7 @@ def _load() -> dict[str, Callable]:
             scale = weight * inverse_std
             out = torch.empty_like(x, memory_format=torch.contiguous_format)
             run(
+                x.numel(),
                 norm.apply_forward,
                 _array(x),
                 _array(scale),
@@ -260,7 +294,7 @@ def _load() -> dict[str, Callable]:
             shift = bias - mean * scale
             blocks = x.new_empty(2, x.shape[0], x.shape[1], x.shape[3])
             arrays = (_array(grad), _array(x), _array(scale), _array(shift))
-            run(norm.block_gradient_sums, *arrays, _array(mean), blocks.numpy())
+            run(x.numel(), norm.block_gradient_sums, *arrays, _array(mean), blocks.numpy())
             sums = blocks.sum(1)
             slope = level = torch.zeros_like(scale)
             if ctx.statistics != 'fixed':
@@ -268,7 +302,14 @@ def _load() -> dict[str, Callable]:
                     scale, mean, inverse_std, sums, x.shape[0] * x.shape[2], ctx.statistics
                 )
             grad_x = torch.empty_like(x, memory_format=torch.contiguous_format)
-            run(norm.apply_backward, *arrays, _array(slope), _array(level), grad_x.numpy())
+            run(
+                x.numel(),
+                norm.apply_backward,
+                *arrays,
+                _array(slope),
+                _array(level),
+                grad_x.numpy(),
+            )
             grad_weight = (sums[1] * inverse_std).sum(0)
             return grad_x, grad_weight, sums[0].sum(0), None, None, None
 

@@ -39,7 +39,7 @@ def _by_pair(x: Tensor, rows: TubeRows) -> Tensor:
 
 
 def operators(run: Callable[..., None]) -> dict[str, Callable]:
-    """The operators; ``run(kernel, *args)`` runs a kernel with as many threads as PyTorch."""
+    """The operators; ``run(steps, kernel, *args)`` runs a kernel of so many inner steps."""
 
     class CombineRows(torch.autograd.Function):
         @staticmethod
@@ -50,6 +50,7 @@ def operators(run: Callable[..., None]) -> dict[str, Callable]:
             ctx.rows, ctx.mode, ctx.relu = rows, mode, relu
             out = offset.new_empty(len(rows.source), offset.shape[1])
             run(
+                out.numel(),
                 kernels.combine_forward,
                 *map(_array, (source, scale, shift, spread, offset, rows.source)),
                 _array(rows.displacement),
@@ -73,6 +74,7 @@ def operators(run: Callable[..., None]) -> dict[str, Callable]:
             threads = torch.get_num_threads()
             width = max(16, -(-channels // threads // 16) * 16)
             run(
+                3 * grad.numel(),
                 kernels.combine_backward,
                 *map(_array, (grad, source, scale, shift, spread, offset, rows.source)),
                 _array(rows.displacement),
@@ -90,6 +92,7 @@ def operators(run: Callable[..., None]) -> dict[str, Callable]:
         tasks = rows.num_batch * rows.num_pairs * parts
         total, means, spreads = x.new_empty(tasks, 1), *x.new_empty(2, tasks, x.shape[1])
         run(
+            2 * x.numel(),
             kernels.part_moments,
             _array(x),
             _weights(rows),
@@ -112,6 +115,7 @@ def operators(run: Callable[..., None]) -> dict[str, Callable]:
             scale = weight * inverse_std
             out = torch.empty_like(x, memory_format=torch.contiguous_format)
             run(
+                x.numel(),
                 kernels.normalize_forward,
                 *map(_array, (x, scale, bias - mean * scale, rows.bounds)),
                 _parts(x, rows),
@@ -129,6 +133,7 @@ def operators(run: Callable[..., None]) -> dict[str, Callable]:
             parts, bounds = _parts(x, rows), _array(rows.bounds)
             blocks = x.new_empty(2, (len(bounds) - 1) * parts, x.shape[1])
             run(
+                x.numel(),
                 kernels.normalize_sums, *arrays, _array(mean), bounds, parts, ctx.relu,
                 blocks.numpy(),
             )  # fmt: skip
@@ -136,6 +141,7 @@ def operators(run: Callable[..., None]) -> dict[str, Callable]:
             terms = statistics_terms(scale, mean, inverse_std, sums, rows, ctx.statistics)
             grad_x = torch.empty_like(x, memory_format=torch.contiguous_format)
             run(
+                x.numel(),
                 kernels.normalize_backward, *arrays, *map(_array, terms), _weights(rows), bounds,
                 parts, ctx.relu, grad_x.numpy(),
             )  # fmt: skip
@@ -149,6 +155,7 @@ def operators(run: Callable[..., None]) -> dict[str, Callable]:
             small = rows.num_neighbors <= 256
             chosen = torch.empty(out.shape, dtype=torch.uint8 if small else torch.int32)
             run(
+                x.numel(),
                 kernels.maximum_forward,
                 *map(_array, (x, scale, bias - mean * scale, rows.offsets)),
                 rows.num_anchors,
@@ -170,6 +177,7 @@ def operators(run: Callable[..., None]) -> dict[str, Callable]:
             parts = min(rows.num_anchors, max(1, -(-16 // segments)))
             blocks = x.new_empty(2, segments * parts, x.shape[1])
             run(
+                grad.numel(),
                 kernels.maximum_sums, *arrays, *map(_array, (mean, rows.offsets, chosen)),
                 rows.num_anchors, parts, ctx.relu, blocks.numpy(),
             )  # fmt: skip
@@ -177,6 +185,7 @@ def operators(run: Callable[..., None]) -> dict[str, Callable]:
             terms = statistics_terms(scale, mean, inverse_std, sums, rows, ctx.statistics)
             grad_x = torch.empty_like(x, memory_format=torch.contiguous_format)
             run(
+                x.numel(),
                 kernels.maximum_backward, *arrays, *map(_array, (scale, *terms)), _weights(rows),
                 *map(_array, (rows.offsets, chosen)), rows.num_anchors, ctx.relu,
                 ctx.statistics != 'fixed', grad_x.numpy(),
