@@ -73,19 +73,19 @@ def test_automatic_choice_skips_what_cannot_be_loaded(monkeypatch):
 
 
 @needs_numba
-def test_numba_uses_as_many_threads_as_torch():
+def test_numba_uses_as_many_threads_as_torch_and_one_for_little_work():
     import numba
 
     before = torch.get_num_threads()
-    xyz = torch.rand(4, 64, 3)
+    most = min(2, numba.config.NUMBA_NUM_THREADS)
+    small, large = torch.rand(1, 16, 3), torch.rand(4, 512, 3)
     try:
-        torch.set_num_threads(1)
-        ops.ball_query(xyz, xyz, 0.5, 4)
-        assert numba.get_num_threads() == 1
+        for threads, xyz, expected in ((1, large, 1), (2, large, most), (2, small, 1)):
+            torch.set_num_threads(threads)
+            ops.ball_query(xyz, xyz, 0.5, 4)
+            assert numba.get_num_threads() == expected
     finally:
         torch.set_num_threads(before)
-    ops.ball_query(xyz, xyz, 0.5, 4)
-    assert numba.get_num_threads() == min(before, numba.config.NUMBA_NUM_THREADS)
 
 
 _THREADS = """
@@ -96,8 +96,8 @@ from mmpointvideo import ops
 xyz = torch.rand(6, 64, 3)
 idx = ops.ball_query(xyz, xyz[:, :32].contiguous(), 0.5, 5)[:, None]
 frames = torch.arange(6)[:, None]
-weight = torch.randn(8, 3)
-features = torch.randn(6, 64, 8)
+weight = torch.randn(512, 3)
+features = torch.randn(6, 64, 512)  # large enough for two threads a call
 
 def step():
     g = features.clone().requires_grad_()

@@ -1,0 +1,298 @@
+"""Compare an encoder with a literal transcription of the published loop.
+
+Same weights, same input, one run: time forward and backward, peak memory, bytes kept for the
+backward pass, and how far outputs and gradients are apart::
+
+    python tools/analysis_tools/benchmark_encoder.py --size small
+    python tools/analysis_tools/benchmark_encoder.py --size small --segments 6
+    python tools/analysis_tools/benchmark_encoder.py --size paper --device cuda
+    python tools/analysis_tools/benchmark_encoder.py --encoder p4transformer --extent 20
+
+Every row runs in a process of its own. Ratios are to the first row. Times are minima over
+``--repeats``; on a shared machine only the ratios mean something. Needs the project's ``tests``
+folder (the transcriptions live there).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from mmpointvideo.models.encoders import P4TransformerEncoder, PSTNetEncoder  # noqa: E402
+from mmpointvideo.models.layers import set_linear_route  # noqa: E402
+from mmpointvideo.ops import (  # noqa: E402
+    available_backends,
+    ball_query,
+    furthest_point_sample,
+    set_backend,
+)
+
+#: clips, frames, points, width of the network
+SIZES = {
+    'pstnet': {
+        'tiny': (16, 12, 256, 0.125),
+        'small': (8, 24, 1024, 1.0),
+        'paper': (88, 24, 1024, 1.0),
+    },
+    'p4transformer': {
+        'tiny': (1, 3, 1024, 0.125),
+        'small': (1, 3, 4096, 1.0),
+        'paper': (8, 3, 16384, 1.0),
+    },
+}
+MIB = 1024**2
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--encoder', choices=sorted(SIZES), default='pstnet')
+    parser.add_argument('--size', choices=sorted(SIZES['pstnet']), default='small')
+    parser.add_argument('--clips', type=int, help='overrides the batch of --size')
+    parser.add_argument('--frames', type=int, help='overrides the frames of --size')
+    parser.add_argument('--points', type=int, help='overrides the points of --size')
+    parser.add_argument('--segments', type=int, default=1, help='cut every clip into segments')
+    parser.add_argument(
+        '--extent', type=float, default=20.0, help='p4transformer: size of the scene in metres'
+    )
+    parser.add_argument('--variant', choices=['msr', 'ntu'], default='msr')
+    parser.add_argument('--padding-mode', choices=['zeros', 'replicate'], default='replicate')
+    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--threads', type=int, help='CPU threads (default: as PyTorch chooses)')
+    parser.add_argument('--repeats', type=int, default=2)
+    parser.add_argument('--backends', nargs='+', help='default: all that take the device')
+    parser.add_argument('--linear-route', choices=['auto', 'native', 'onednn'], default='auto')
+    parser.add_argument(
+        '--cpu-time',
+        action='store_true',
+        help='CPU instead of wall time: with --threads 1 steadier on a busy machine',
+    )
+    parser.add_argument('--skip-literal', action='store_true', help='leave the loop out')
+    return parser.parse_args()
+
+
+def moving_bodies(clips: int, frames: int, points: int, device: str) -> Tensor:
+    """Person-like clouds, ``(B, T, N, 3)``: six capsules that swing, about 6 units tall."""
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn(clips, 1, 6, 1, 3, generator=generator) * torch.tensor([0.8, 1.8, 0.4])
+    swing = torch.randn(clips, 1, 6, 1, 3, generator=generator) * 0.5
+    phase = torch.linspace(0, 6.28, frames).view(1, -1, 1, 1, 1)
+    axis = torch.randn(clips, 1, 6, 1, 3, generator=generator)
+    part = torch.randint(0, 6, (points,), generator=generator)
+    along = torch.rand(clips, frames, points, 1, generator=generator)
+    around = torch.nn.functional.normalize(
+        torch.randn(clips, frames, points, 3, generator=generator), dim=-1
+    )
+    base = (start + swing * phase.sin())[:, :, part, 0]
+    return (base + along * axis[:, :, part, 0] + 0.3 * around).contiguous().to(device)
+
+
+def street(clips: int, frames: int, points: int, extent: float, device: str) -> Tensor:
+    """A ground plane and vertical walls, ``(B, T, N, 3)``, seen from a moving camera, metres."""
+    generator = torch.Generator().manual_seed(0)
+    xyz = torch.rand(clips, 1, points, 3, generator=generator) - 0.5
+    xyz = xyz * torch.tensor([extent, 8.0, extent])
+    kind = torch.randint(0, 3, (points,), generator=generator)
+    xyz[..., kind == 0, 1] = 0
+    xyz[..., kind == 1, 0] = (xyz[..., kind == 1, 0] / 5).round() * 5
+    steps = torch.arange(frames).view(1, -1, 1, 1) * torch.tensor([0.0, 0.0, 0.5])
+    noise = torch.randn(clips, frames, points, 3, generator=generator) * 0.02
+    return (xyz - steps + noise).contiguous().to(device)
+
+
+def build(options: dict) -> tuple[nn.Module, Tensor, Tensor | None]:
+    """The encoder, and positions and features to run it on."""
+    size = options['clips'], options['frames'], options['points']
+    device, length = options['device'], options['frames'] // options['segments']
+    torch.manual_seed(0)
+    if options['encoder'] == 'pstnet':
+        model: nn.Module = PSTNetEncoder(
+            width=options['width'],
+            variant=options['variant'],
+            padding_mode=options['padding_mode'],
+        )
+        xyz, features = moving_bodies(*size, device), None
+    else:
+        model = P4TransformerEncoder('scene', in_channels=3, radius=0.9, width=options['width'])
+        xyz = street(*size, options['extent'], device)
+        features = torch.rand(*size[:2], 3, size[2]).to(device).reshape(-1, length, 3, size[2])
+    return model.to(device), xyz.reshape(-1, length, size[2], 3), features
+
+
+def distinct_neighbors(encoder: nn.Module, xyz: Tensor) -> float:
+    """Mean number of different neighbours in the first layer."""
+    conv = encoder.convs[0]
+    cloud = xyz.flatten(0, 1)
+    idx = furthest_point_sample(cloud, cloud.shape[1] // conv.spatial_stride)
+    centers = cloud.gather(1, idx[..., None].expand(-1, -1, 3))
+    idx = ball_query(cloud, centers, conv.radius, conv.num_neighbors)
+    return float((idx[..., 1:] != idx[..., :1]).sum(2).float().mean()) + 1
+
+
+def resident(field: str = 'VmRSS') -> int:
+    """Resident memory of this process, now (``VmRSS``) or at its peak (``VmHWM``), bytes."""
+    for line in Path('/proc/self/status').read_text().splitlines():
+        if line.startswith(field + ':'):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError(f'/proc/self/status has no {field}: this tool needs Linux')
+
+
+def encode(model: nn.Module, xyz: Tensor, features: Tensor | None, literal: bool) -> Tensor:
+    """Features of the encoder, or of the published loop with its weights."""
+    if not literal:
+        return model(xyz, features)[1]
+    if isinstance(model, PSTNetEncoder):
+        from tests.reference.pst_conv import literal_pstnet
+
+        return literal_pstnet(model, xyz, features)[1]
+    from tests.reference.p4transformer import literal_p4transformer
+
+    return literal_p4transformer(model, xyz, features)[1]
+
+
+def measure(options: dict) -> dict:
+    """Run forward and backward in this process, which did nothing else before.
+
+    Returns:
+        Best times, peak memory, kept bytes, output and gradients.
+    """
+    cuda = options['device'].startswith('cuda')
+    torch.set_num_threads(options['threads'])
+    set_backend(options['backend'])
+    set_linear_route(options['linear_route'])
+    clock = time.process_time if options['cpu_time'] else time.perf_counter
+    model, xyz, features = build(options)
+    clip, literal = (xyz, features), options['literal']
+    few = xyz[:1, :, :128], None if features is None else features[:1, :, :, :128]
+    encode(model, *few, literal).mean().backward()  # compile, load
+
+    def synchronize() -> None:
+        if cuda:
+            torch.cuda.synchronize()
+
+    synchronize()
+    if cuda:
+        torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated() if cuda else resident()
+    result: dict = {'forward': float('inf'), 'backward': float('inf')}
+    for _ in range(options['repeats']):
+        model.zero_grad(set_to_none=True)
+        start = clock()
+        out = encode(model, *clip, literal)
+        synchronize()
+        middle = clock()
+        out.square().mean().backward()
+        synchronize()
+        result['forward'] = min(result['forward'], middle - start)
+        result['backward'] = min(result['backward'], clock() - middle)
+    result['peak'] = (torch.cuda.max_memory_allocated() if cuda else resident('VmHWM')) - before
+    result['output'] = out.detach().cpu().numpy()
+    result['gradients'] = {name: p.grad.cpu().numpy() for name, p in model.named_parameters()}
+
+    kept: dict[int, int] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        out = encode(model, *clip, literal)  # held, so that no address comes twice
+    weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    result['kept'] = sum(size for pointer, size in kept.items() if pointer not in weights)
+    return result
+
+
+def in_own_process(options: dict) -> dict:
+    """Run :func:`measure` in a fresh process, so that its peak memory is its own."""
+    with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as pool:
+        return pool.submit(measure, options).result()
+
+
+def deviation(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Largest difference, relative to the largest value."""
+    return float(np.abs(ours - theirs).max() / max(float(np.abs(theirs).max()), 1e-30))
+
+
+def main() -> None:
+    """Measure every backend and print a table."""
+    args = parse_args()
+    clips, frames, points, width = SIZES[args.encoder][args.size]
+    options = dict(
+        encoder=args.encoder,
+        extent=args.extent,
+        clips=args.clips or clips,
+        frames=args.frames or frames,
+        points=args.points or points,
+        width=width,
+        segments=args.segments,
+        variant=args.variant,
+        padding_mode=args.padding_mode,
+        device=args.device,
+        threads=args.threads or torch.get_num_threads(),
+        repeats=args.repeats,
+        linear_route=args.linear_route,
+        cpu_time=args.cpu_time,
+    )
+    if options['frames'] % args.segments:
+        raise SystemExit(f'{options["frames"]} frames do not divide into {args.segments} segments')
+    on_cuda = args.device.startswith('cuda')
+    backends = args.backends or [
+        name for name in available_backends() if name == 'torch' or (name != 'numba') == on_cuda
+    ]
+    rows = []
+    for literal in (False,) if args.skip_literal else (True, False):
+        for name in backends:
+            found = in_own_process(options | dict(literal=literal, backend=name))
+            label = f'published loop, {name} operators' if literal else f'ours, {name}'
+            rows.append((label, found))
+
+    kind = f'{args.variant}, {args.padding_mode}'
+    if args.encoder == 'p4transformer':
+        model, xyz, _ = build(options | dict(device='cpu'))
+        kind = (
+            f'{args.extent:g} m, {distinct_neighbors(model, xyz):.1f} of '
+            f'{model.convs[0].num_neighbors} neighbours distinct in the first layer'
+        )
+    print(
+        f'{args.encoder}: {options["clips"]} clips x {options["frames"]} frames x '
+        f'{options["points"]} points, '
+        f'{args.segments} segment(s) a clip, width {width:g}, {kind}, '
+        f'{args.device}, {options["threads"]} threads, '
+        f'{"CPU time" if args.cpu_time else "wall time"}, torch {torch.__version__}'
+    )
+    print(
+        '| run | forward s | backward s | sum | ratio | peak MiB | ratio | kept MiB | ratio '
+        '| output differs | worst gradient |'
+    )
+    print('|---|---|---|---|---|---|---|---|---|---|---|')
+    reference = rows[0][1]
+    total = reference['forward'] + reference['backward']
+    for label, found in rows:
+        seconds = found['forward'] + found['backward']
+        worst = max(
+            deviation(gradient, reference['gradients'][name])
+            for name, gradient in found['gradients'].items()
+        )
+        print(
+            f'| {label} | {found["forward"]:.3f} | {found["backward"]:.3f} | {seconds:.3f} '
+            f'| {total / seconds:.2f}x | {found["peak"] / MIB:.0f} '
+            f'| {reference["peak"] / max(found["peak"], 1):.1f}x | {found["kept"] / MIB:.0f} '
+            f'| {reference["kept"] / found["kept"]:.1f}x '
+            f'| {deviation(found["output"], reference["output"]):.0e} | {worst:.0e} |'
+        )
+
+
+if __name__ == '__main__':
+    main()
