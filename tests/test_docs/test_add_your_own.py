@@ -37,7 +37,7 @@ def test_the_page_runs(root: Path, tmp_path: Path) -> None:
             env=env,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
         )
         assert done.returncode == 0, f'{block}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}'
     last = json.loads((tmp_path / 'work_dirs/my_config/results.json').read_text())['last']

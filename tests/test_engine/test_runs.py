@@ -44,7 +44,7 @@ def run_on_two_processes(root: Path, *command: str) -> str:
         'CUDA_VISIBLE_DEVICES': '',
     }
     done = subprocess.run(
-        ['bash', *command], cwd=root, env=env, capture_output=True, text=True, timeout=240
+        ['bash', *command], cwd=root, env=env, capture_output=True, text=True, timeout=900
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
