@@ -5,14 +5,18 @@ when a pipeline is built.
 """
 
 from .base import PointVideoDataset
+from .label_fraction import LabelFraction
 from .msr_action3d import MSRAction3DDataset
+from .ntu_rgbd import NTURGBDDataset
 from .point_video_folder import PointVideoFolderDataset
 from .segments import split_segments
 from .storage import PointVideoStore, PointVideoStoreError, PointVideoWriter
 from .synthia4d import Synthia4DDataset
 
 __all__ = [
+    'LabelFraction',
     'MSRAction3DDataset',
+    'NTURGBDDataset',
     'PointVideoDataset',
     'PointVideoFolderDataset',
     'PointVideoStore',

@@ -122,7 +122,7 @@ class PointVideoDataset(BaseDataset):
     def load_data_list(self) -> list[dict]:
         """The split's videos, sorted by ``video_id``, ``video_path`` complete."""
         path = Path(self.ann_file)
-        annotations = read_annotations(path)
+        annotations = self.read_annotations(path)
         for key, value in annotations['metainfo'].items():
             self._metainfo.setdefault(key, value)
         videos = annotations['data_list']
@@ -152,6 +152,14 @@ class PointVideoDataset(BaseDataset):
         if self.check_files:
             self._check_files(selected)
         return selected
+
+    def read_annotations(self, path: Path) -> dict[str, Any]:
+        """Content of the annotation file; subclasses may read lists of another form.
+
+        Args:
+            path: The file.
+        """
+        return read_annotations(path)
 
     def select_videos(self, videos: list[dict]) -> list[dict]:
         """The videos of the split; subclasses may have another rule.
@@ -210,6 +218,11 @@ class PointVideoDataset(BaseDataset):
     def num_videos(self) -> int:
         """Number of videos that have at least one clip in the data set."""
         return len(np.unique(self._initialized_table()['video']))
+
+    @property
+    def clip_videos(self) -> np.ndarray:
+        """Of every clip, the position of its video (see :meth:`get_video_info`)."""
+        return self._initialized_table()['video'].copy()
 
     @force_full_init
     def get_data_info(self, idx: int) -> dict[str, Any]:
