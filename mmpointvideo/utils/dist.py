@@ -47,3 +47,33 @@ def gather_rows(rows: Tensor) -> tuple[Tensor, int]:
     dist.all_gather(counts, count)
     sizes = [int(size) for size in counts]
     return _GatherRows.apply(rows.contiguous(), sizes), sum(sizes[: dist.get_rank()])
+
+
+class _ReduceSum(torch.autograd.Function):
+    """Sum over ranks; so is the gradient."""
+
+    @staticmethod
+    def forward(ctx, value: Tensor) -> Tensor:
+        total = value.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> Tensor:
+        grad = grad.contiguous().clone()
+        dist.all_reduce(grad)
+        return grad
+
+
+def reduce_sum(value: Tensor) -> Tensor:
+    """Sum a tensor over the ranks, with gradients.
+
+    Args:
+        value: Of one shape on all ranks.
+
+    Returns:
+        The sum; without a process group the tensor itself.
+    """
+    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        return value
+    return _ReduceSum.apply(value)

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from ...ops.dispatch import resolve
 from ...ops.tube_rows import TubeRows
+from ...utils.dist import reduce_sum
 from .frame_batch_norm import update_running_averages
+from .sync_batch_norm import is_synchronized, sync_normalize
 
 
 def normalization(
@@ -32,7 +34,7 @@ def normalization(
         ``statistics``, or ``'fixed'`` for running averages.
 
     Raises:
-        TypeError: If ``norm`` is a synchronised batch normalisation in training.
+        TypeError: If ``norm`` is PyTorch's ``SyncBatchNorm`` in training.
         ValueError: If there is only one value per channel.
     """
     if not (norm.training or norm.running_mean is None):
@@ -40,8 +42,8 @@ def normalization(
         return mean, (var + norm.eps).rsqrt(), 'fixed'
     if isinstance(norm, nn.SyncBatchNorm):
         raise TypeError(
-            'P4DConv has statistics per process, got a SyncBatchNorm: leave sync_bn out of the '
-            'config'
+            'P4DConv knows SyncFrameBatchNorm (sync_bn of a config that tools/train.py starts), got '
+            "PyTorch's SyncBatchNorm"
         )
     mean, var = moments()
     if statistics == 'joint':
@@ -49,6 +51,11 @@ def normalization(
         joint = mean.mean(0, keepdim=True)
         var = var.mean(0, keepdim=True) + (mean - joint).square().mean(0, keepdim=True)
         mean = joint
+    if is_synchronized(norm):
+        number = reduce_sum(mean.new_tensor(float(count)))
+        everywhere = reduce_sum(mean * count) / number
+        var = reduce_sum((var + (mean - everywhere).square()) * count) / number
+        mean, count = everywhere, round(float(number))
     if count == 1:
         raise ValueError(
             'expected more than one value per channel in training, got one: enlarge the batch '
@@ -65,11 +72,29 @@ def _normalize(
     if norm is None:
         one, zero = x.new_ones(x.shape[1]), x.new_zeros(x.shape[1])
         return resolve(op, x)(x, one, zero, zero[None], one[None], rows, 'fixed', relu)
+    if is_synchronized(norm):
+        x = _sync_normalize(x, rows, norm, statistics)
+        return _normalize(op, x, rows, None, statistics, relu)
     with torch.no_grad():
         mean, inverse_std, kind = normalization(
             norm, lambda: resolve('row_moments', x)(x, rows), rows.count, statistics
         )
     return resolve(op, x)(x, norm.weight, norm.bias, mean, inverse_std, rows, kind, relu)
+
+
+def _sync_normalize(x: Tensor, rows: TubeRows, norm: Any, statistics: str) -> Tensor:
+    """Normalise rows with the statistics of all processes."""
+    anchor = rows.anchor_of_rows()
+    pair = (anchor // rows.num_anchors) % rows.num_pairs
+    if statistics == 'joint':
+        pair = torch.zeros_like(pair)
+    groups = 1 if statistics == 'joint' else rows.num_pairs
+
+    def group_sum(values: Tensor) -> Tensor:
+        return values.new_zeros(groups, values.shape[1]).index_add_(0, pair, values)
+
+    weight = None if rows.weight is None else rows.weight[:, None].to(x.dtype)
+    return sync_normalize(x, norm, group_sum, lambda sums: sums[pair], weight)
 
 
 def row_norm(
