@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -12,7 +11,7 @@ from .backends.torch_backend import OPERATORS
 from .checks import check_count, check_finite, check_positions
 from .dispatch import resolve
 
-TieOrder = Literal['any', 'published']
+TIE_ORDERS = ('any', 'published')
 
 
 @lru_cache(maxsize=64)
@@ -33,7 +32,7 @@ def published_order(num_points: int) -> tuple[int, ...]:
     return tuple(sorted(range(num_points), key=rank))
 
 
-def furthest_point_sample(xyz: Tensor, num_points: int, tie_order: TieOrder = 'any') -> Tensor:
+def furthest_point_sample(xyz: Tensor, num_points: int, tie_order: str = 'any') -> Tensor:
     """Choose points one after another, each the furthest from those chosen before.
 
     Starts at index 0. Points with ``|p|^2 <= 1e-3`` are never chosen after the first: the rule
@@ -62,8 +61,8 @@ def furthest_point_sample(xyz: Tensor, num_points: int, tie_order: TieOrder = 'a
     check_positions('xyz', xyz)
     check_count('num_points', num_points, 1, xyz.shape[1])
     check_finite('xyz', xyz)
-    if tie_order not in ('any', 'published'):
-        raise ValueError(f"tie_order: expected 'any' or 'published', got {tie_order!r}")
+    if tie_order not in TIE_ORDERS:
+        raise ValueError(f'tie_order: expected one of {TIE_ORDERS}, got {tie_order!r}')
     xyz = xyz.detach()
     sample = resolve('furthest_point_sample', xyz)
     if tie_order == 'any' or getattr(sample, 'has_published_ties', False):

@@ -48,6 +48,8 @@ class P4TransformerEncoder(nn.Module):
         aggregation: Of displacement and feature: ``'addition'`` as in the paper. The released
             segmentation code multiplies, because the option's name is misspelt there.
         bn_statistics: ``'frame'`` as published, or ``'joint'``.
+        tie_order: Which of equally far points the sampling takes: ``'any'``, or
+            ``'published'``, the published kernel's.
         layers: Overrides single options of single layers,
             ``dict(conv1=dict(num_neighbors=16))``; keys are arguments of :class:`P4DConv`.
 
@@ -75,6 +77,7 @@ class P4TransformerEncoder(nn.Module):
         depth: int | None = None,
         aggregation: str = 'addition',
         bn_statistics: str = 'frame',
+        tie_order: str = 'any',
         layers: dict[str, dict] | None = None,
     ) -> None:
         super().__init__()
@@ -103,6 +106,7 @@ class P4TransformerEncoder(nn.Module):
                 temporal_padding=padding,
                 aggregation=aggregation,
                 bn_statistics=bn_statistics,
+                tie_order=tie_order,
             )
             if variant == 'action':
                 options |= _TUBE

@@ -50,6 +50,10 @@ class PSTNetEncoder(nn.Module):
         bn_statistics: ``'frame'`` as published, or ``'joint'``.
         prefix_sampling: Reuse the order of the first layer's furthest point sampling in the later
             layers (the same anchors unless distances tie).
+        tie_order: Which of equally far points the sampling takes: ``'any'``, or
+            ``'published'``, the published kernel's.
+        recompute: Normalise and clip a second time in the backward pass instead of keeping the
+            results: less memory, the same gradients and running averages.
         layers: Overrides single options of single layers, ``dict(conv3a=dict(mid_channels=284))``;
             keys are arguments of :class:`PSTConv`.
 
@@ -78,6 +82,8 @@ class PSTNetEncoder(nn.Module):
         pooling: str | None = None,
         bn_statistics: str = 'frame',
         prefix_sampling: bool = False,
+        tie_order: str = 'any',
+        recompute: bool = False,
         layers: dict[str, dict] | None = None,
     ) -> None:
         super().__init__()
@@ -107,6 +113,8 @@ class PSTNetEncoder(nn.Module):
                 pooling=pooling or _VARIANTS[variant]['pooling'],
                 bn_statistics=bn_statistics,
                 prefix_sampling=prefix_sampling and name != 'conv1',
+                tie_order=tie_order,
+                recompute=recompute,
             )
             layer = PSTConv(**(options | overrides.get(name, {})))  # type: ignore[arg-type]
             self.add_module(name, layer)

@@ -18,7 +18,7 @@ from .frame_batch_norm import STATISTICS
 from .linear import pointwise_linear
 from .row_norm import normalization, row_norm, row_norm_max
 from .tube import PADDING_MODES, ZERO_FRAME, frame_windows
-from .tube_query import check_clips, query_windows, sample_anchors
+from .tube_query import TIE_ORDERS, check_clips, query_windows, sample_anchors
 
 _AGGREGATIONS = ('addition', 'multiplication')
 _POOLINGS = ('max', 'sum', 'avg')
@@ -61,6 +61,8 @@ class P4DConv(nn.Module):
         temporal_pooling: ``'sum'``, ``'max'`` or ``'avg'`` over the frames of the window.
         bn_statistics: Statistics of the normalisations in training: ``'frame'`` (each pair of
             anchor frame and neighbour frame on its own, as published) or ``'joint'``.
+        tie_order: Which of equally far points the sampling takes: ``'any'``, or
+            ``'published'``, the published kernel's.
 
     Raises:
         ValueError: If an option is out of range.
@@ -90,6 +92,7 @@ class P4DConv(nn.Module):
         spatial_pooling: str = 'max',
         temporal_pooling: str = 'sum',
         bn_statistics: str = 'frame',
+        tie_order: str = 'any',
     ) -> None:
         super().__init__()
         for name, value, choices in (
@@ -98,6 +101,7 @@ class P4DConv(nn.Module):
             ('spatial_pooling', spatial_pooling, _POOLINGS),
             ('temporal_pooling', temporal_pooling, _POOLINGS),
             ('bn_statistics', bn_statistics, STATISTICS),
+            ('tie_order', tie_order, TIE_ORDERS),
         ):
             if value not in choices:
                 raise ValueError(f'{name}: expected one of {choices}, got {value!r}')
@@ -137,6 +141,7 @@ class P4DConv(nn.Module):
         self.spatial_pooling = spatial_pooling
         self.temporal_pooling = temporal_pooling
         self.bn_statistics = bn_statistics
+        self.tie_order = tie_order
 
         def norm_layer(number: int) -> nn.Module | None:
             return nn.BatchNorm1d(number) if norm else None
@@ -196,7 +201,8 @@ class P4DConv(nn.Module):
         if windows.pads_with_zeros:
             xyz = F.pad(xyz, (0, 0, 0, 0, 0, 1))
             projected = None if projected is None else F.pad(projected, (0, 0, 0, 0, 0, 1))
-        centers = sample_anchors(xyz, windows, num_frames, num_points // self.spatial_stride)
+        num_samples = num_points // self.spatial_stride
+        centers = sample_anchors(xyz, windows, num_frames, num_samples, tie_order=self.tie_order)
         idx = query_windows(xyz, centers, windows, num_frames, self.radius, self.num_neighbors)
         frames = torch.tensor(windows.taps)
         frames = torch.where(frames == ZERO_FRAME, num_frames, frames)

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from ...ops import aggregate_displaced
 from ...ops.aggregation import AGGREGATIONS, POOLINGS
 from ...registry import MODELS
-from .frame_batch_norm import STATISTICS, frame_norm_relu
+from .frame_batch_norm import STATISTICS, frame_norm_relu_linear
 from .linear import pointwise_linear
-from .tube import PADDING_MODES, ZERO_FRAME, frame_windows
-from .tube_query import check_clips, query_windows, sample_anchors
+from .tube import PADDING_MODES, ZERO_FRAME, FrameWindows, frame_windows
+from .tube_query import TIE_ORDERS, check_clips, query_pairs, query_windows, sample_anchors
 
 
 @MODELS.register_module()
@@ -28,7 +28,8 @@ class PSTConv(nn.Module):
 
     The result, the gradients and the running averages are those of the published layer, which
     loops over frames; here all frames are one batch, features are projected before they are
-    gathered, and no tensor over the neighbours exists.
+    gathered, no tensor over the neighbours exists, and taps that padding repeats are aggregated
+    once.
 
     Args:
         in_channels: Channels of the input features; 0 for none.
@@ -48,6 +49,10 @@ class PSTConv(nn.Module):
         prefix_sampling: Take the first points of a frame as anchors instead of sampling. For
             points that come from furthest point sampling (the output of a PSTConv) this gives
             the same anchors unless distances tie.
+        tie_order: Which of equally far points the sampling takes: ``'any'``, or
+            ``'published'``, the published kernel's.
+        recompute: Normalise and clip a second time in the backward pass instead of keeping the
+            result: less memory, the same gradients and running averages.
 
     Raises:
         ValueError: If an option is out of range.
@@ -76,6 +81,8 @@ class PSTConv(nn.Module):
         pooling: str = 'sum',
         bn_statistics: str = 'frame',
         prefix_sampling: bool = False,
+        tie_order: str = 'any',
+        recompute: bool = False,
     ) -> None:
         super().__init__()
         for name, value, choices in (
@@ -83,6 +90,7 @@ class PSTConv(nn.Module):
             ('aggregation', aggregation, AGGREGATIONS),
             ('pooling', pooling, POOLINGS),
             ('bn_statistics', bn_statistics, STATISTICS),
+            ('tie_order', tie_order, TIE_ORDERS),
         ):
             if value not in choices:
                 raise ValueError(f'{name}: expected one of {choices}, got {value!r}')
@@ -119,6 +127,8 @@ class PSTConv(nn.Module):
         self.pooling = pooling
         self.bn_statistics = bn_statistics
         self.prefix_sampling = prefix_sampling
+        self.tie_order = tie_order
+        self.recompute = recompute
 
         self.displacement_proj = nn.Linear(3, mid_channels, bias=False)
         self.feature_proj = (
@@ -153,7 +163,7 @@ class PSTConv(nn.Module):
             f'strides=({self.spatial_stride}, {self.temporal_stride}), '
             f'temporal_padding={self.temporal_padding}, padding_mode={self.padding_mode!r}, '
             f'aggregation={self.aggregation!r}, pooling={self.pooling!r}, '
-            f'bn_statistics={self.bn_statistics!r}'
+            f'bn_statistics={self.bn_statistics!r}, recompute={self.recompute}'
         )
 
     def forward(self, xyz: Tensor, features: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -171,7 +181,7 @@ class PSTConv(nn.Module):
             ValueError: If a shape does not fit, or the temporal size does not divide.
         """
         check_clips(xyz, features, self.in_channels, self.spatial_stride)
-        num_batch, num_frames, num_points = xyz.shape[:3]
+        num_frames, num_points = xyz.shape[1:3]
         windows = frame_windows(
             num_frames,
             self.temporal_kernel_size,
@@ -192,21 +202,96 @@ class PSTConv(nn.Module):
             projected = None if projected is None else F.pad(projected, (0, 0, 0, 0, 0, 1))
 
         num_samples = num_points // self.spatial_stride
-        centers = sample_anchors(xyz, windows, zero_frame, num_samples, self.prefix_sampling)
-        idx = query_windows(
-            xyz,
-            centers,
-            windows,
-            ZERO_FRAME if skip_zeros else zero_frame,
-            self.radius,
-            self.num_neighbors,
+        centers = sample_anchors(
+            xyz, windows, zero_frame, num_samples, self.prefix_sampling, self.tie_order
         )
-        taps = torch.tensor(windows.taps)
-        taps[taps == ZERO_FRAME] = ZERO_FRAME if skip_zeros else zero_frame
-        first = torch.arange(num_batch)[:, None, None] * xyz.shape[1]
-        frames = torch.where(taps < 0, taps, taps + first).flatten(0, 1)
+        zero_tap = ZERO_FRAME if skip_zeros else zero_frame
+        sharing = windows.repeats
+        pooled = (self._pool_pairs if sharing else self._pool_windows)(
+            projected, xyz, centers, windows, zero_tap
+        )
+        slots = torch.tensor(windows.pairs()[1]).to(xyz.device) if sharing else None
+        out = frame_norm_relu_linear(
+            pooled,
+            self.norm,
+            self.temporal_proj.weight,
+            self.bn_statistics,
+            slots,
+            self.recompute,
+        )
+        return centers, out.transpose(2, 3)
 
-        pooled = aggregate_displaced(
+    def _pool_windows(
+        self,
+        projected: Tensor | None,
+        xyz: Tensor,
+        centers: Tensor,
+        windows: FrameWindows,
+        zero_tap: int,
+    ) -> Tensor:
+        """Aggregate every tap of every window: ``(B, L, M, k_t * mid)``."""
+        idx = query_windows(xyz, centers, windows, zero_tap, self.radius, self.num_neighbors)
+        taps = [
+            [zero_tap if frame == ZERO_FRAME else frame for frame in window]
+            for window in windows.taps
+        ]
+        pooled = self._aggregate(projected, xyz, centers, idx, taps)
+        return pooled.view(*centers.shape[:3], -1)
+
+    def _pool_pairs(
+        self,
+        projected: Tensor | None,
+        xyz: Tensor,
+        centers: Tensor,
+        windows: FrameWindows,
+        zero_tap: int,
+    ) -> Tensor:
+        """Aggregate every distinct (window, frame) pair once: ``(B, P, M, mid)``.
+
+        Padding makes windows read a frame several times; on short clips that is up to two thirds
+        of all taps.
+        """
+        pairs = [
+            (step, zero_tap if frame == ZERO_FRAME else frame) for step, frame in windows.pairs()[0]
+        ]
+        # where a frame of zeros is skipped its neighbours do not matter
+        asked = [
+            (step, windows.anchors[step] if frame == ZERO_FRAME else frame) for step, frame in pairs
+        ]
+        idx = query_pairs(xyz, centers, asked, self.radius, self.num_neighbors)
+        pooled = self._aggregate(
+            projected,
+            xyz,
+            centers[:, [step for step, _ in pairs]],
+            idx.flatten(0, 1)[:, None],
+            [[frame] for _, frame in pairs],
+        )
+        return pooled.view(xyz.shape[0], len(pairs), centers.shape[2], -1)
+
+    def _aggregate(
+        self,
+        projected: Tensor | None,
+        xyz: Tensor,
+        centers: Tensor,
+        idx: Tensor,
+        taps: list[list[int]],
+    ) -> Tensor:
+        """Run :func:`mmpointvideo.ops.aggregate_displaced` on a batch of clips.
+
+        Args:
+            projected: ``(B, T, N, mid)`` or None.
+            xyz: ``(B, T, N, 3)``.
+            centers: ``(B, A, M, 3)``.
+            idx: ``(B * A, S, M, K)``.
+            taps: Source frames, A lists of S.
+
+        Returns:
+            ``(B * A, M, S, mid)``.
+        """
+        source = torch.tensor(taps)
+        first = torch.arange(xyz.shape[0])[:, None, None] * xyz.shape[1]
+        frames = torch.where(source < 0, source, source + first).flatten(0, 1)
+        return aggregate_displaced(
             None if projected is None else projected.flatten(0, 1),
             self.displacement_proj.weight,
             xyz.flatten(0, 1),
@@ -216,6 +301,3 @@ class PSTConv(nn.Module):
             self.aggregation,
             self.pooling,
         )
-        pooled = pooled.view(num_batch, len(windows.taps), centers.shape[2], -1)
-        hidden = frame_norm_relu(pooled, self.norm, self.bn_statistics)
-        return centers, pointwise_linear(hidden, self.temporal_proj.weight).transpose(2, 3)

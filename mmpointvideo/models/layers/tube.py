@@ -27,6 +27,24 @@ class FrameWindows:
         """Whether a window reads a frame of zeros."""
         return any(ZERO_FRAME in window for window in self.taps)
 
+    @property
+    def repeats(self) -> bool:
+        """Whether a window reads a frame more than once, as padding makes it do."""
+        return any(len(set(window)) < len(window) for window in self.taps)
+
+    def pairs(self) -> tuple[list[tuple[int, int]], list[list[int]]]:
+        """Every (window, frame) that is read, once, and which of them each tap is.
+
+        Returns:
+            P pairs in order, and an index into them for each of the L windows' k_t taps.
+        """
+        found: dict[tuple[int, int], int] = {}
+        slots = [
+            [found.setdefault((step, frame), len(found)) for frame in window]
+            for step, window in enumerate(self.taps)
+        ]
+        return list(found), slots
+
 
 def output_frames(
     num_frames: int, kernel_size: int, stride: int, padding: tuple[int, int]

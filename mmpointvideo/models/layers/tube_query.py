@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from ...ops import ball_query, furthest_point_sample
+from ...ops.sampling import TIE_ORDERS
 from .tube import ZERO_FRAME, FrameWindows
+
+__all__ = ['TIE_ORDERS', 'check_clips', 'query_pairs', 'query_windows', 'sample_anchors']
 
 
 def check_clips(
@@ -50,6 +55,7 @@ def sample_anchors(
     zero_frame: int,
     num_samples: int,
     prefix_sampling: bool = False,
+    tie_order: str = 'any',
 ) -> Tensor:
     """Sample every anchor frame.
 
@@ -59,6 +65,7 @@ def sample_anchors(
         zero_frame: Index of the frame of zeros in ``xyz``, where a window is centred on one.
         num_samples: Anchors of a frame, M.
         prefix_sampling: Take the first M points instead of furthest point sampling.
+        tie_order: See :func:`mmpointvideo.ops.furthest_point_sample`.
 
     Returns:
         ``(B, L, M, 3)``.
@@ -67,8 +74,36 @@ def sample_anchors(
     xyz = xyz[:, frames]
     if prefix_sampling:
         return xyz[:, :, :num_samples].contiguous()
-    idx = furthest_point_sample(xyz.flatten(0, 1), num_samples).view(*xyz.shape[:2], -1)
+    idx = furthest_point_sample(xyz.flatten(0, 1), num_samples, tie_order)
+    idx = idx.view(*xyz.shape[:2], -1)
     return xyz.gather(2, idx[..., None].expand(-1, -1, -1, 3))
+
+
+def query_pairs(
+    xyz: Tensor,
+    centers: Tensor,
+    pairs: Sequence[tuple[int, int]],
+    radius: float,
+    num_neighbors: int,
+) -> Tensor:
+    """Query (anchor frame, source frame) pairs.
+
+    Args:
+        xyz: ``(B, T, N, 3)``.
+        centers: ``(B, L, M, 3)``.
+        pairs: P pairs of an index into the L anchor frames and one into the T frames.
+        radius: Radius of the balls.
+        num_neighbors: Neighbours K of an anchor in a frame.
+
+    Returns:
+        ``(B, P, M, K)`` int64.
+    """
+    steps = [step for step, _ in pairs]
+    sources = [frame for _, frame in pairs]
+    idx = ball_query(
+        xyz[:, sources].flatten(0, 1), centers[:, steps].flatten(0, 1), radius, num_neighbors
+    )
+    return idx.view(xyz.shape[0], len(pairs), *idx.shape[1:])
 
 
 def query_windows(
@@ -100,12 +135,7 @@ def query_windows(
             frame = zero_frame if frame == ZERO_FRAME else frame
             key = (step, frame if frame != ZERO_FRAME else windows.anchors[step])
             slots.append(pairs.setdefault(key, len(pairs)))
-    steps = [step for step, _ in pairs]
-    sources = [frame for _, frame in pairs]
-    idx = ball_query(
-        xyz[:, sources].flatten(0, 1), centers[:, steps].flatten(0, 1), radius, num_neighbors
-    )
-    idx = idx.view(xyz.shape[0], len(pairs), *idx.shape[1:])
+    idx = query_pairs(xyz, centers, list(pairs), radius, num_neighbors)
     if len(slots) != len(pairs):
         idx = idx[:, slots]
     return idx.unflatten(1, (len(windows.taps), -1)).flatten(0, 1)

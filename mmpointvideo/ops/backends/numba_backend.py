@@ -36,6 +36,11 @@ def _uses(frames: Tensor, num_frames: int) -> tuple[np.ndarray, np.ndarray]:
     return order.numpy(), offsets.numpy()
 
 
+def _slots(x: Tensor, slots: Tensor | None) -> np.ndarray:
+    """Which input every tap of an output frame is; without ``slots`` the frame itself."""
+    return np.arange(x.shape[1])[:, None] if slots is None else _array(slots)
+
+
 def _load() -> dict[str, Callable]:
     try:
         import numba
@@ -272,29 +277,42 @@ def _load() -> dict[str, Callable]:
 
     class NormalizeReLU(torch.autograd.Function):
         @staticmethod
-        def forward(ctx, x, weight, bias, mean, inverse_std, statistics: str) -> Tensor:
-            ctx.save_for_backward(x, weight, bias, mean, inverse_std)
+        def forward(ctx, x, weight, bias, mean, inverse_std, statistics: str, slots) -> Tensor:
+            ctx.save_for_backward(x, weight, bias, mean, inverse_std, slots)
             ctx.statistics = statistics
             scale = weight * inverse_std
-            out = torch.empty_like(x, memory_format=torch.contiguous_format)
+            slots = _slots(x, slots)
+            out = x.new_empty(x.shape[0], len(slots), x.shape[2], weight.shape[0])
+            by_tap = (len(slots), slots.shape[1], -1)
             run(
-                x.numel(),
+                out.numel(),
                 norm.apply_forward,
                 _array(x),
-                _array(scale),
-                _array(bias - mean * scale),
-                out.numpy(),
+                _array(scale).reshape(by_tap),
+                _array(bias - mean * scale).reshape(by_tap),
+                slots,
+                out.numpy().reshape(*out.shape[:3], *by_tap[1:]),
             )
             return out
 
         @staticmethod
         def backward(ctx, grad: Tensor):
-            x, weight, bias, mean, inverse_std = ctx.saved_tensors
+            x, weight, bias, mean, inverse_std, slots = ctx.saved_tensors
             scale = weight * inverse_std
             shift = bias - mean * scale
-            blocks = x.new_empty(2, x.shape[0], x.shape[1], x.shape[3])
-            arrays = (_array(grad), _array(x), _array(scale), _array(shift))
-            run(x.numel(), norm.block_gradient_sums, *arrays, _array(mean), blocks.numpy())
+            slots = _slots(x, slots)
+            by_tap = (len(slots), slots.shape[1], -1)
+            given = _array(grad).reshape(*grad.shape[:3], *by_tap[1:])
+            arrays = (given, _array(x), *(_array(y).reshape(by_tap) for y in (scale, shift)))
+            blocks = x.new_empty(2, x.shape[0], len(slots), weight.shape[0])
+            run(
+                grad.numel(),
+                norm.block_gradient_sums,
+                *arrays,
+                _array(mean).reshape(by_tap),
+                slots,
+                blocks.numpy().reshape(*blocks.shape[:2], *by_tap),
+            )
             sums = blocks.sum(1)
             slope = level = torch.zeros_like(scale)
             if ctx.statistics != 'fixed':
@@ -303,15 +321,18 @@ def _load() -> dict[str, Callable]:
                 )
             grad_x = torch.empty_like(x, memory_format=torch.contiguous_format)
             run(
-                x.numel(),
+                grad.numel(),
                 norm.apply_backward,
                 *arrays,
-                _array(slope),
-                _array(level),
+                _array(slope).reshape(by_tap),
+                _array(level).reshape(by_tap),
+                slots,
                 grad_x.numpy(),
             )
-            grad_weight = (sums[1] * inverse_std).sum(0)
-            return grad_x, grad_weight, sums[0].sum(0), None, None, None
+            return grad_x, (sums[1] * inverse_std).sum(0), sums[0].sum(0), *[None] * 4
+
+    def normalize_relu(x, weight, bias, mean, inverse_std, statistics, slots=None) -> Tensor:
+        return NormalizeReLU.apply(x, weight, bias, mean, inverse_std, statistics, slots)
 
     return {
         'furthest_point_sample': furthest_point_sample,
@@ -323,7 +344,7 @@ def _load() -> dict[str, Callable]:
         'pool_max': PoolMax.apply,
         'sum_displacements': sum_displacements,
         'frame_moments': frame_moments,
-        'normalize_relu': NormalizeReLU.apply,
+        'normalize_relu': normalize_relu,
         **row_operators(run),
     }
 

@@ -32,54 +32,79 @@ def block_moments(x, mean, spread):
 
 
 @compiled()
-def apply_forward(x, scale, shift, out):
-    """``out = max(scale * x + shift, 0)``; scale and shift are (L, C)."""
-    num_frames, num_points, channels = x.shape[1], x.shape[2], x.shape[3]
+def apply_forward(x, scale, shift, slots, out):
+    """``out[b, l, m, s] = max(scale[l, s] * x[b, slots[l, s], m] + shift[l, s], 0)``.
+
+    x is (B, P, M, C), out (B, L, M, S, C), scale and shift are (L, S, C).
+    """
+    num_points, channels = x.shape[2], x.shape[3]
+    num_frames, num_taps = slots.shape
     zero = x.dtype.type(0)
     for task in prange(x.shape[0] * num_frames):
         b, frame = task // num_frames, task % num_frames
-        factor, offset = scale[frame], shift[frame]
-        for m in range(num_points):
-            row, into = x[b, frame, m], out[b, frame, m]
-            for c in range(channels):
-                value = fma(row[c], factor[c], offset[c])
-                into[c] = value if value > zero else zero
+        for s in range(num_taps):
+            pair = slots[frame, s]
+            factor, offset = scale[frame, s], shift[frame, s]
+            for m in range(num_points):
+                row, into = x[b, pair, m], out[b, frame, m, s]
+                for c in range(channels):
+                    value = fma(row[c], factor[c], offset[c])
+                    into[c] = value if value > zero else zero
 
 
 @compiled()
-def block_gradient_sums(grad, x, scale, shift, mean, sums):
-    """Sums over points of g and of g * (x - mean), into (2, B, L, C); g is grad after ReLU."""
-    num_frames, num_points, channels = x.shape[1], x.shape[2], x.shape[3]
+def block_gradient_sums(grad, x, scale, shift, mean, slots, sums):
+    """Sums over points of g and of g * (x - mean), into (2, B, L, S, C); g: grad after ReLU.
+
+    grad is (B, L, M, S, C), the others are as in :func:`apply_forward`.
+    """
+    num_points, channels = x.shape[2], x.shape[3]
+    num_frames, num_taps = slots.shape
     zero = x.dtype.type(0)
     for task in prange(x.shape[0] * num_frames):
         b, frame = task // num_frames, task % num_frames
-        factor, offset, middle = scale[frame], shift[frame], mean[frame]
-        first, second = sums[0, b, frame], sums[1, b, frame]
-        first[:] = 0
-        second[:] = 0
-        for m in range(num_points):
-            row, incoming = x[b, frame, m], grad[b, frame, m]
-            for c in range(channels):
-                passes = fma(row[c], factor[c], offset[c]) > zero
-                first[c] += incoming[c] if passes else zero
-            for c in range(channels):
-                passes = fma(row[c], factor[c], offset[c]) > zero
-                value = incoming[c] if passes else zero
-                second[c] = fma(value, row[c] - middle[c], second[c])
+        for s in range(num_taps):
+            pair = slots[frame, s]
+            factor, offset, middle = scale[frame, s], shift[frame, s], mean[frame, s]
+            first, second = sums[0, b, frame, s], sums[1, b, frame, s]
+            first[:] = 0
+            second[:] = 0
+            for m in range(num_points):
+                row, incoming = x[b, pair, m], grad[b, frame, m, s]
+                for c in range(channels):
+                    passes = fma(row[c], factor[c], offset[c]) > zero
+                    first[c] += incoming[c] if passes else zero
+                for c in range(channels):
+                    passes = fma(row[c], factor[c], offset[c]) > zero
+                    value = incoming[c] if passes else zero
+                    second[c] = fma(value, row[c] - middle[c], second[c])
 
 
 @compiled()
-def apply_backward(grad, x, scale, shift, slope, level, out):
-    """``out = scale * g + slope * x + level``."""
-    num_frames, num_points, channels = x.shape[1], x.shape[2], x.shape[3]
+def apply_backward(grad, x, scale, shift, slope, level, slots, out):
+    """``out[b, p] = sum of scale * g + slope * x + level`` over the taps (l, s) of pair p."""
+    num_points, channels = x.shape[2], x.shape[3]
+    num_pairs, num_taps = x.shape[1], slots.shape[1]
     zero = x.dtype.type(0)
-    for task in prange(x.shape[0] * num_frames):
-        b, frame = task // num_frames, task % num_frames
-        factor, offset = scale[frame], shift[frame]
-        tilt, base = slope[frame], level[frame]
-        for m in range(num_points):
-            row, incoming, into = x[b, frame, m], grad[b, frame, m], out[b, frame, m]
-            for c in range(channels):
-                passes = fma(row[c], factor[c], offset[c]) > zero
-                value = incoming[c] if passes else zero
-                into[c] = fma(value, factor[c], fma(row[c], tilt[c], base[c]))
+    for task in prange(x.shape[0] * num_pairs):
+        b, pair = task // num_pairs, task % num_pairs
+        fresh = True
+        for use in range(slots.size):
+            frame, s = use // num_taps, use % num_taps
+            if slots[frame, s] != pair:
+                continue
+            factor, offset = scale[frame, s], shift[frame, s]
+            tilt, base = slope[frame, s], level[frame, s]
+            for m in range(num_points):
+                row, incoming, into = x[b, pair, m], grad[b, frame, m, s], out[b, pair, m]
+                if fresh:
+                    for c in range(channels):
+                        passes = fma(row[c], factor[c], offset[c]) > zero
+                        value = incoming[c] if passes else zero
+                        into[c] = fma(value, factor[c], fma(row[c], tilt[c], base[c]))
+                else:
+                    for c in range(channels):
+                        passes = fma(row[c], factor[c], offset[c]) > zero
+                        value = incoming[c] if passes else zero
+                        into[c] += fma(value, factor[c], fma(row[c], tilt[c], base[c]))
+            fresh = False

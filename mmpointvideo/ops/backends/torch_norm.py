@@ -37,18 +37,36 @@ def input_gradient_terms(
     return slope, -scale * sums[0] / count - slope * mean
 
 
+def _to_slots(x: Tensor, slots: Tensor | None) -> Tensor:
+    """Every tap's copy of its pair: ``(B, P, M, C)`` to ``(B, L, M, S * C)``."""
+    if slots is None:
+        return x
+    return x[:, slots.flatten()].unflatten(1, slots.shape).transpose(2, 3).flatten(3)
+
+
+def _from_slots(x: Tensor, slots: Tensor | None, num_pairs: int) -> Tensor:
+    """Transpose of :func:`_to_slots`: taps that share a pair are summed."""
+    if slots is None:
+        return x
+    x = x.unflatten(3, (slots.shape[1], -1)).transpose(2, 3).flatten(1, 2)
+    out = x.new_zeros(x.shape[0], num_pairs, *x.shape[2:])
+    return out.index_add_(1, slots.flatten(), x)
+
+
 class _NormalizeReLU(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, weight, bias, mean, inverse_std, statistics: str) -> Tensor:
-        ctx.save_for_backward(x, weight, bias, mean, inverse_std)
+    def forward(ctx, x, weight, bias, mean, inverse_std, statistics: str, slots) -> Tensor:
+        ctx.save_for_backward(x, weight, bias, mean, inverse_std, slots)
         ctx.statistics = statistics
         scale = weight * inverse_std
         shift = bias - mean * scale
-        return torch.addcmul(shift[:, None], x, scale[:, None]).relu_()
+        return torch.addcmul(shift[:, None], _to_slots(x, slots), scale[:, None]).relu_()
 
     @staticmethod
     def backward(ctx, grad: Tensor):
-        x, weight, bias, mean, inverse_std = ctx.saved_tensors
+        x, weight, bias, mean, inverse_std, slots = ctx.saved_tensors
+        num_pairs = x.shape[1]
+        x = _to_slots(x, slots)
         scale = weight * inverse_std
         shift = bias - mean * scale
         positive = torch.addcmul(shift[:, None], x, scale[:, None]) > 0
@@ -62,21 +80,32 @@ class _NormalizeReLU(torch.autograd.Function):
                 scale, mean, inverse_std, sums, x.shape[0] * x.shape[2], ctx.statistics
             )
             grad_x.addcmul_(x, slope[:, None]).add_(offset[:, None])
-        return grad_x, grad_weight, grad_bias, None, None, None
+        return _from_slots(grad_x, slots, num_pairs), grad_weight, grad_bias, *[None] * 4
 
 
 def normalize_relu(
-    x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, inverse_std: Tensor, statistics: str
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    mean: Tensor,
+    inverse_std: Tensor,
+    statistics: str,
+    slots: Tensor | None = None,
 ) -> Tensor:
     """``relu((x - mean) * inverse_std * weight + bias)``; keeps nothing but x for backward.
 
     Args:
-        x: ``(B, L, M, C)``.
+        x: ``(B, L, M, C)``; with ``slots`` ``(B, P, M, C / S)``.
         weight: ``(C,)``.
         bias: ``(C,)``.
         mean: ``(L, C)``.
         inverse_std: ``(L, C)``.
         statistics: Where mean and deviation come from: ``'frame'`` and ``'joint'`` are
             :func:`frame_moments` of x (the gradient passes through them), ``'fixed'`` constants.
+        slots: ``(L, S)`` int64, on the device of x: the channels of an output frame are those
+            of S of the P inputs, side by side; every input is used at least once.
+
+    Returns:
+        ``(B, L, M, C)``.
     """
-    return _NormalizeReLU.apply(x, weight, bias, mean, inverse_std, statistics)
+    return _NormalizeReLU.apply(x, weight, bias, mean, inverse_std, statistics, slots)

@@ -160,3 +160,81 @@ def test_builds_from_a_config():
         'conv1.displacement_proj.weight',
         'conv1.norm.weight',
     ]
+
+
+def test_taps_that_padding_repeats_are_aggregated_once(monkeypatch):
+    """On one frame all three taps of a window are that frame."""
+    from mmpointvideo.models.layers import pst_conv
+
+    rows = []
+    aggregate = pst_conv.aggregate_displaced
+    monkeypatch.setattr(
+        pst_conv,
+        'aggregate_displaced',
+        lambda *args: rows.append(tuple(args[4].shape[:2])) or aggregate(*args),
+    )
+    encoder = PSTNetEncoder(width=NARROW, padding_mode='replicate').double()
+    loop = copy.deepcopy(encoder)
+    xyz = torch.rand(2, 4, 64, 3, dtype=torch.float64)
+    out = encoder(xyz)[1]
+    # windows of 4 frames: 0 | 1 | 2 | 3; 001, 123; 001, 011; 001; 000; 0
+    assert [a * s for a, s in rows] == [2 * pairs for pairs in (4, 5, 4, 2, 1, 1)]
+    expected = literal_pstnet(loop, xyz)[1]
+    torch.testing.assert_close(out, expected, rtol=1e-8, atol=1e-10)
+    out.square().sum().backward()
+    expected.square().sum().backward()
+    for ours, theirs in zip(encoder.parameters(), loop.parameters(), strict=True):
+        scale = float(theirs.grad.abs().max())
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=0, atol=1e-7 * scale)
+    for ours, theirs in zip(encoder.buffers(), loop.buffers(), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    'backend', [n for n in ops.available_backends() if n in ('torch', 'numba')]
+)
+@pytest.mark.parametrize('training', [True, False])
+def test_recomputation_changes_memory_and_nothing_else(backend, training):
+    encoder = PSTNetEncoder(width=0.125, padding_mode='replicate').train(training)
+    again = PSTNetEncoder(width=0.125, padding_mode='replicate', recompute=True).train(training)
+    again.load_state_dict(encoder.state_dict())
+    xyz = torch.rand(2, 8, 128, 3)
+    kept = {}
+    with ops.use_backend(backend):
+        for name, model in (('kept', encoder), ('again', again)):
+            sizes = kept[name] = {}
+
+            def pack(tensor, sizes=sizes):
+                sizes[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+                return tensor
+
+            with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+                out = model(xyz)[1]
+            held = [p.untyped_storage().data_ptr() for p in model.parameters()]
+            kept[name] = sum(size for pointer, size in sizes.items() if pointer not in held)
+            out.square().sum().backward()
+    assert kept['again'] < 0.75 * kept['kept']
+    for (name, ours), (_, theirs) in zip(
+        again.named_parameters(), encoder.named_parameters(), strict=True
+    ):
+        assert torch.equal(ours.grad, theirs.grad), name
+    for (name, ours), (_, theirs) in zip(
+        again.named_buffers(), encoder.named_buffers(), strict=True
+    ):
+        assert torch.equal(ours, theirs), name
+
+
+def test_sampling_may_take_the_published_order_among_ties():
+    xyz = (torch.rand(1, 4, 64, 3) * 6).round() / 4 + 0.25
+    found = []
+    for order in ('any', 'published'):
+        torch.manual_seed(0)
+        encoder = PSTNetEncoder(width=NARROW, tie_order=order)
+        found.append(encoder.conv1(xyz)[0])
+    cloud = xyz.flatten(0, 1)
+    idx = ops.furthest_point_sample(cloud, 32, tie_order='published')
+    expected = cloud.gather(1, idx[..., None].expand(-1, -1, 3))
+    assert torch.equal(found[1][0], expected)
+    assert not torch.equal(found[0], found[1])
+    with pytest.raises(ValueError, match='tie_order: expected one of'):
+        PSTNetEncoder(width=NARROW, tie_order='first')
