@@ -15,6 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ...ops.dispatch import resolve
 from .linear import pointwise_linear
+from .sync_batch_norm import SyncFrameBatchNorm, is_synchronized, sync_normalize
 
 STATISTICS = ('frame', 'joint')
 
@@ -134,6 +135,8 @@ def frame_norm_relu(
             x = x[:, slots].transpose(2, 3).flatten(3)
         parts = x.split(1, dim=1) if statistics == 'frame' else (x,)
         return torch.cat([norm(part.flatten(0, 2)).relu().view_as(part) for part in parts], dim=1)
+    if is_synchronized(norm):
+        return _sync_norm_relu(x, norm, statistics, slots)
     how = frame_normalization(x, norm, statistics, slots)
     return resolve('normalize_relu', x)(x, *how, slots)
 
@@ -161,7 +164,7 @@ def frame_norm_relu_linear(
     Returns:
         ``(B, L, M, C_out)``.
     """
-    if not recompute or isinstance(norm, nn.SyncBatchNorm):
+    if not recompute or is_synchronized(norm) or isinstance(norm, nn.SyncBatchNorm):
         return pointwise_linear(frame_norm_relu(x, norm, statistics, slots), weight)
     how = frame_normalization(x, norm, statistics, slots)
 
@@ -172,3 +175,16 @@ def frame_norm_relu_linear(
     return checkpoint(
         finish, x, how.weight, how.bias, weight, use_reentrant=False, preserve_rng_state=False
     )
+
+
+def _sync_norm_relu(
+    x: Tensor, norm: SyncFrameBatchNorm, statistics: str, slots: Tensor | None
+) -> Tensor:
+    """:func:`frame_norm_relu` with the statistics of all processes."""
+    if slots is not None:
+        x = x[:, slots].transpose(2, 3).flatten(3)
+    if statistics == 'joint':
+        out = sync_normalize(x, norm, lambda v: v.sum((0, 1, 2))[None], lambda s: s)
+    else:
+        out = sync_normalize(x, norm, lambda v: v.sum(2).sum(0), lambda s: s[:, None])
+    return out.relu()
