@@ -17,7 +17,7 @@ from torch import Tensor
 
 ROUTES = ('auto', 'native', 'onednn')
 #: multiply-adds from which the larger fixed cost of oneDNN's convolution pays off
-_ONEDNN_FROM = 1 << 23
+_ONEDNN_FROM = 1 << 24
 _route = 'auto'
 
 
@@ -52,14 +52,24 @@ def use_linear_route(route: str) -> Iterator[None]:
         set_linear_route(before)
 
 
+def _images(rows: int) -> int:
+    """As how many images rows go through oneDNN, 0 where they cannot.
+
+    PyTorch gives 1x1 convolutions to oneDNN where there are several threads or 16 images, and
+    otherwise takes a slower path of its own.
+    """
+    if torch.get_num_threads() > 1:
+        return 1
+    return 0 if rows % 16 else 16
+
+
 def _through_onednn(x: Tensor, weight: Tensor) -> bool:
     if x.device.type != 'cpu' or x.dtype != torch.float32 or _route == 'native':
         return False
     if _route == 'onednn':
         return True
-    # with one thread PyTorch has its own, slower path for such a convolution
-    large = x.numel() * weight.shape[0] >= _ONEDNN_FROM and torch.get_num_threads() > 1
-    return large and torch.backends.mkldnn.is_available()
+    large = x.numel() * weight.shape[0] >= _ONEDNN_FROM
+    return large and torch.backends.mkldnn.is_available() and _images(x[..., 0].numel()) > 0
 
 
 def pointwise_linear(x: Tensor, weight: Tensor) -> Tensor:
@@ -74,6 +84,7 @@ def pointwise_linear(x: Tensor, weight: Tensor) -> Tensor:
     """
     if not _through_onednn(x, weight):
         return F.linear(x, weight)
-    image = x.reshape(1, -1, 1, x.shape[-1]).permute(0, 3, 1, 2)
+    images = _images(x[..., 0].numel()) or 1
+    image = x.reshape(images, -1, 1, x.shape[-1]).permute(0, 3, 1, 2)
     out = F.conv2d(image, weight[:, :, None, None])
     return out.permute(0, 2, 3, 1).reshape(*x.shape[:-1], weight.shape[0])
