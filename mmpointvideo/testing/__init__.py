@@ -3,5 +3,12 @@
 from .clips import tiny_batch, tiny_clip
 from .configs import shrink_config
 from .datasets import write_tiny_dataset
+from .scenes import write_tiny_scenes
 
-__all__ = ['shrink_config', 'tiny_batch', 'tiny_clip', 'write_tiny_dataset']
+__all__ = [
+    'shrink_config',
+    'tiny_batch',
+    'tiny_clip',
+    'write_tiny_dataset',
+    'write_tiny_scenes',
+]

@@ -9,12 +9,15 @@ from mmengine.config import Config
 
 # classes, frames a video and points a frame of the tiny data set that a shrunken config reads
 _MAX_POINTS = 64
+# of scenes: P4Transformer's strides leave one superpoint of 128
+_MAX_SCENE_POINTS = 256
 
 
 def shrink_config(cfg: Config, data_root: str | Path, work_dir: str | Path) -> Config:
     """A config that does the same on next to nothing: one epoch of one batch of two clips.
 
-    Data come from ``data_root`` (see ``write_tiny_dataset``), frames have at most 64 points,
+    Data come from ``data_root`` (see ``write_tiny_dataset``, and ``write_tiny_scenes`` for configs
+    with ``Synthia4DDataset``), frames have at most 64 points, those of scenes at most 256,
     nothing is loaded from checkpoints, no worker processes are started; everything else stays.
 
     Args:
@@ -53,8 +56,14 @@ def _shrink_loader(loader: dict, data_root: str) -> None:
         dataset = dataset['dataset']
     dataset['data_root'] = data_root
     dataset['max_videos'] = 2
-    if dataset.get('clips') == 'all':
+    if 'frame_interval' in dataset:  # the tiny videos are short
+        dataset['frame_interval'] = 1
+    scenes = dataset['type'] == 'Synthia4DDataset'
+    if scenes and dataset.get('halves', True):  # one labelled frame is a batch of two
+        dataset['max_videos'] = 1
+    if scenes or dataset.get('clips') == 'all':
         dataset['clips'] = 1
+    max_points = _MAX_SCENE_POINTS if scenes else _MAX_POINTS
     for step in dataset['pipeline']:
         if step['type'] == 'SamplePoints':
-            step['num_points'] = min(step['num_points'], _MAX_POINTS)
+            step['num_points'] = min(step['num_points'], max_points)
