@@ -8,15 +8,19 @@ from .base import PointVideoDataset
 from .label_fraction import LabelFraction
 from .msr_action3d import MSRAction3DDataset
 from .ntu_rgbd import NTURGBDDataset
+from .nvgesture import NvGestureDataset
 from .point_video_folder import PointVideoFolderDataset
+from .samplers import DefaultSampler
 from .segments import split_segments
 from .storage import PointVideoStore, PointVideoStoreError, PointVideoWriter
 from .synthia4d import Synthia4DDataset
 
 __all__ = [
+    'DefaultSampler',
     'LabelFraction',
     'MSRAction3DDataset',
     'NTURGBDDataset',
+    'NvGestureDataset',
     'PointVideoDataset',
     'PointVideoFolderDataset',
     'PointVideoStore',

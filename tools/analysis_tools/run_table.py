@@ -1,83 +1,138 @@
-"""Run the configs of a table over several seeds and write the table.
+"""Run the configs of a table over several seeds and write the table, as Markdown and as a plot.
 
-A table is a YAML file in ``configs/tables/``: a title, and rows that name a config each, and the
-pre-training config whose encoder they start from, if any. Pre-trainings are shared between rows.
-Every run has a folder of its own under the work folder; a finished run is not run again, an
-interrupted one is resumed, so the command can simply be repeated.
+A table is a YAML file in ``configs/tables/``: a title, columns (what is measured, with which
+config) and rows (from which pre-training, and what the paper reports). Configs are named for a
+``tiny`` and a ``full`` size. Pre-trainings and measurements lie in folders named after what they
+are, so tables share them; a finished run is not run again, an interrupted one is resumed, and the
+same command may run several times at once: each takes what no other has taken.
 
-    python tools/analysis_tools/run_table.py msr_skeleton --seeds 3
+    python tools/analysis_tools/run_table.py table5 --size tiny --seeds 3
+    python tools/analysis_tools/run_table.py table5 table6 --seeds 3 --collect
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from mmengine.fileio import load
+
+from mmpointvideo.utils.atomic import write_json
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = ROOT / 'configs' / 'tables'
 RESULT = 'run.json'
+SIZES = ('tiny', 'full')
+_TABLE_KEYS = {'title', 'metric', 'metric_title', 'paper_title', 'columns', 'costs', 'rows', 'note'}
+_COLUMN_KEYS = {'name', 'config', 'metric', 'knn'}
+_ROW_KEYS = {'name', 'config', 'pretrain', 'knn', 'paper'}
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('table', help=f'name of a file in {TABLES.relative_to(ROOT)}, or a path')
+    parser.add_argument(
+        'tables', nargs='+', help=f'names of files in {TABLES.relative_to(ROOT)}, or paths'
+    )
+    parser.add_argument('--size', choices=SIZES, default='tiny')
     parser.add_argument('--seeds', type=int, default=3, help='seeds 0 .. n-1 (default 3)')
     parser.add_argument('--work-dir', type=Path, default=ROOT / 'work_dirs' / 'tables')
     parser.add_argument('--rows', nargs='+', help='only the rows with these names')
-    parser.add_argument('--out', type=Path, help='Markdown file (default: WORK_DIR/TABLE.md)')
+    parser.add_argument('--columns', nargs='+', help='only the columns with these names')
+    parser.add_argument('--out', type=Path, help='folder of tables and plots (default: WORK_DIR)')
     parser.add_argument(
-        '--collect', action='store_true', help='run nothing, make the table of what is there'
+        '--collect', action='store_true', help='run nothing, make the tables of what is there'
     )
-    return parser.parse_args()
+    return parser.parse_args(argv)
+
+
+@dataclass
+class Run:
+    """One command with a folder of its own.
+
+    Attributes:
+        folder: Where its log, checkpoints and ``run.json`` are.
+        command: The command line, without the interpreter.
+        label: For people.
+        after: The pre-training whose last checkpoint it starts from.
+        option: How the command gets that checkpoint: ``'cfg'`` or ``'argument'``.
+    """
+
+    folder: Path
+    command: list[str]
+    label: str
+    after: Run | None = None
+    option: str = 'cfg'
+
+
+@dataclass
+class Cell:
+    """A row's measurement in a column with one seed."""
+
+    row: str
+    column: str
+    metric: str
+    run: Run
+    found: dict[str, Any] = field(default_factory=dict)
 
 
 def load_table(name: str) -> dict:
-    """Read a table's definition and check that every config it names exists."""
+    """Read a table's definition and check that every config it names exists.
+
+    Raises:
+        FileNotFoundError: If there is no such table or config.
+        ValueError: If it has unknown keys, or a row no config.
+    """
     path = Path(name) if Path(name).is_file() else TABLES / f'{name}.yml'
     if not path.is_file():
         known = sorted(p.stem for p in TABLES.glob('*.yml'))
         raise FileNotFoundError(f'no table {name!r}: expected a YAML file or one of {known}')
     table = load(path)
-    for row in table['rows']:
-        unknown = set(row) - {'name', 'config', 'pretrain', 'knn', 'paper'}
-        if unknown:
-            raise ValueError(f'{path}, row {row["name"]!r}: unknown keys {sorted(unknown)}')
-        for key in ('config', 'pretrain'):
-            if row.get(key) and not (ROOT / row[key]).is_file():
-                raise FileNotFoundError(f'{path}, row {row["name"]!r}: no config {row[key]}')
+    _check_keys(table, _TABLE_KEYS, str(path))
+    for key, allowed in (('columns', _COLUMN_KEYS), ('rows', _ROW_KEYS)):
+        for entry in table.get(key, []):
+            where = f'{path}, {key[:-1]} {entry["name"]!r}'
+            _check_keys(entry, allowed, where)
+            for which in ('config', 'pretrain'):
+                for config in _configs(entry.get(which)):
+                    if not (ROOT / config).is_file():
+                        raise FileNotFoundError(f'{where}: no config {config}')
+    if not table.get('columns') and not all(row.get('config') for row in table['rows']):
+        raise ValueError(f'{path}: expected columns, or a config in every row')
     table['name'] = path.stem
     return table
 
 
-def run_once(folder: Path, command: list[str], label: str) -> dict:
-    """Run a command unless its folder says that it has finished; time and memory beside it."""
-    done = folder / RESULT
-    if done.is_file():
-        return json.loads(done.read_text())
-    print(f'== {label}', flush=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    started = time.perf_counter()
-    status = subprocess.run([sys.executable, *command], cwd=ROOT, check=False).returncode
-    if status:
-        raise SystemExit(f'{label} failed with exit status {status}; its log is in {folder}')
-    result = dict(seconds=time.perf_counter() - started, command=command)
-    aside = done.with_suffix('.tmp')
-    aside.write_text(json.dumps(result, indent=1))
-    os.replace(aside, done)
-    return result
+def _check_keys(entry: dict, allowed: set[str], where: str) -> None:
+    unknown = set(entry) - allowed
+    if unknown:
+        raise ValueError(f'{where}: unknown keys {sorted(unknown)}, expected {sorted(allowed)}')
 
 
-def train_command(config: str, folder: Path, seed: int, options: dict) -> list[str]:
+def _configs(value: str | dict | None) -> list[str]:
+    if value is None:
+        return []
+    return list(value.values()) if isinstance(value, dict) else [value]
+
+
+def pick(value: str | dict | None, size: str) -> str | None:
+    """A config of this size; a plain name serves any size."""
+    return value.get(size) if isinstance(value, dict) else value
+
+
+def train_command(config: str, folder: Path, seed: int) -> list[str]:
     """The command line of one training run."""
-    options = {'randomness.seed': seed, **options}
     return [
         'tools/train.py',
         config,
@@ -85,8 +140,50 @@ def train_command(config: str, folder: Path, seed: int, options: dict) -> list[s
         str(folder),
         '--resume',
         '--cfg-options',
-        *(f'{key}={value}' for key, value in options.items()),
+        f'randomness.seed={seed}',
     ]
+
+
+def make_cells(
+    table: dict,
+    size: str,
+    seed: int,
+    work_dir: Path,
+    rows: list[str] | None = None,
+    columns: list[str] | None = None,
+) -> list[Cell]:
+    """The measurements of a table with one seed, row by row."""
+    default = [dict(name=table.get('metric_title', table.get('metric', 'video_acc')))]
+    cells = []
+    for row in table['rows']:
+        if rows and row['name'] not in rows:
+            continue
+        before = pick(row.get('pretrain'), size)
+        pretrain = None
+        if before:
+            stem = Path(before).stem
+            folder = work_dir / 'pretrain' / stem / f'seed{seed}'
+            command = train_command(before, folder, seed)
+            pretrain = Run(folder, command, f'{stem}, seed {seed}')
+        for column in table.get('columns') or default:
+            config = pick(row.get('config') or column.get('config'), size)
+            if not config or (columns and column['name'] not in columns):
+                continue
+            if 'pretrain' in row and not before:
+                continue  # not at this size
+            knn = bool(row.get('knn', column.get('knn')))
+            origin = Path(before).stem if before else 'scratch'
+            folder = work_dir / 'runs' / Path(config).stem / (origin + '-knn' * knn)
+            folder = folder / f'seed{seed}'
+            command = train_command(config, folder, seed)
+            if knn:
+                command = ['tools/analysis_tools/knn_eval.py', config, 'random']
+                command += ['--seed', str(seed), '--out', str(folder / 'results.json')]
+            label = f'{table["name"]}, {row["name"]}, {column["name"]}, seed {seed}'
+            run = Run(folder, command, label, pretrain, 'argument' if knn else 'cfg')
+            metric = column.get('metric', table.get('metric', 'video_acc'))
+            cells.append(Cell(row['name'], column['name'], 'knn_video_acc' if knn else metric, run))
+    return cells
 
 
 def last_checkpoint(folder: Path) -> Path:
@@ -97,73 +194,234 @@ def last_checkpoint(folder: Path) -> Path:
     return folder / Path(pointer.read_text().strip()).name
 
 
-def run_row(row: dict, seed: int, work_dir: Path, collect: bool) -> dict | None:
-    """All runs of a row for one seed; its metrics, or None where they are still missing."""
-    checkpoint = None
-    if row.get('pretrain'):
-        pretrain = work_dir / 'pretrain' / Path(row['pretrain']).stem / f'seed{seed}'
-        if not collect:
-            command = train_command(row['pretrain'], pretrain, seed, {})
-            run_once(pretrain, command, f'{Path(row["pretrain"]).stem}, seed {seed}')
-        elif not (pretrain / RESULT).is_file():
-            return None
-        checkpoint = last_checkpoint(pretrain)
-    folder = work_dir / 'rows' / row['name'].replace(' ', '-').replace('/', '-') / f'seed{seed}'
-    results = folder / 'results.json'
-    if not collect:
-        folder.mkdir(parents=True, exist_ok=True)
-        if row.get('knn'):
-            command = ['tools/analysis_tools/knn_eval.py', row['config']]
-            command += [str(checkpoint or 'random'), '--seed', str(seed), '--out', str(results)]
-        else:
-            options = {'model.encoder_checkpoint': checkpoint} if checkpoint else {}
-            command = train_command(row['config'], folder, seed, options)
-        run_once(folder, command, f'{row["name"]}, seed {seed}')
-    if not results.is_file():
+def execute(command: list[str]) -> tuple[int, float]:
+    """Run a command of this checkout; its exit status and its peak memory in MiB.
+
+    The memory is the largest resident set of one process of it, worker processes included one by
+    one.
+    """
+    process = subprocess.Popen([sys.executable, *command], cwd=ROOT)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, usage.ru_maxrss / 1024
+
+
+@contextmanager
+def _claim(folder: Path) -> Iterator[bool]:
+    """Whether this process may run here; the system gives the claim back if it dies."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / 'run.lock', 'w') as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def run_once(run: Run) -> bool:
+    """Run a command unless it has finished; False where another process is at it.
+
+    Raises:
+        SystemExit: If the command fails.
+    """
+    if (run.folder / RESULT).is_file():
+        return True
+    with _claim(run.folder) as mine:
+        if not mine:
+            return False
+        if (run.folder / RESULT).is_file():
+            return True
+        command = list(run.command)
+        if run.after is not None:
+            checkpoint = last_checkpoint(run.after.folder)
+            if run.option == 'argument':
+                command[command.index('random')] = str(checkpoint)
+            else:
+                command.append(f'model.encoder_checkpoint={checkpoint}')
+        print(f'== {run.label}', flush=True)
+        started = time.perf_counter()
+        status, peak = execute(command)
+        if status:
+            raise SystemExit(
+                f'{run.label} failed with exit status {status}; its log is in {run.folder}'
+            )
+        result = dict(seconds=time.perf_counter() - started, peak_mib=peak, command=command)
+        write_json(run.folder / RESULT, result)
+    return True
+
+
+def run_cells(cells: list[Cell], wait: float = 5.0) -> None:
+    """Do every run, pre-trainings first; go on with the next where another process is at one."""
+    todo = cells
+    while todo:
+        busy = [
+            cell
+            for cell in todo
+            if not ((cell.run.after is None or run_once(cell.run.after)) and run_once(cell.run))
+        ]
+        if len(busy) == len(todo):
+            time.sleep(wait)
+        todo = busy
+
+
+def read_cell(cell: Cell) -> dict[str, Any] | None:
+    """A finished measurement and what its training cost; None where it is missing.
+
+    ``value``: the metric of the last epoch. ``epoch_seconds`` and ``memory_mib``: of the
+    pre-training, or of the run itself where there is none; memory is the GPU's where the log has
+    it, otherwise the process's largest resident set.
+    """
+    results = cell.run.folder / 'results.json'
+    if not (cell.run.folder / RESULT).is_file() or not results.is_file():
         return None
     found = json.loads(results.read_text())
-    return found if row.get('knn') else found['last']
+    found = found.get('last', found)
+    trained = cell.run.after or cell.run
+    return dict(value=found[cell.metric], **training_costs(trained.folder))
 
 
-def markdown(table: dict, results: dict[str, list[dict]]) -> str:
-    """The table, mean and standard deviation over seeds, last epoch."""
-    metric = table.get('metric', 'video_acc')
-    lines = [
-        f'### {table["title"]}',
-        '',
-        f'| row | {table.get("metric_title", metric)} | seeds | paper |',
-        '|---|---|---|---|',
-    ]
+def training_costs(folder: Path) -> dict[str, float | None]:
+    """Median seconds of an epoch and peak memory of a training run, from its logs."""
+    seconds, memory, iterations, epochs = [], [], 0, 0
+    for path in sorted(folder.glob('*/vis_data/scalars.json')):
+        for line in path.read_text().splitlines():
+            entry = json.loads(line)
+            if 'time' not in entry or 'iter' not in entry:
+                continue
+            if 'epoch' not in entry or 'lr' not in entry:
+                continue  # a validation
+            seconds.append(entry['time'])
+            iterations = max(iterations, entry['iter'])
+            epochs = max(epochs, entry['epoch'])
+            if 'memory' in entry:
+                memory.append(entry['memory'])
+    epoch = statistics.median(seconds) * iterations / epochs if seconds and epochs else None
+    peak = max(memory, default=None)
+    if peak is None and (folder / RESULT).is_file():
+        peak = json.loads((folder / RESULT).read_text()).get('peak_mib')
+    return dict(epoch_seconds=epoch, memory_mib=peak)
+
+
+def collect(cells: list[Cell]) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """Finished measurements by row and column."""
+    results: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for cell in cells:
+        values = results.setdefault((cell.row, cell.column), [])
+        found = read_cell(cell)
+        if found is not None:
+            values.append(found)
+    return results
+
+
+def mean_and_spread(values: list[float]) -> str:
+    """Mean ± standard deviation."""
+    if not values:
+        return 'not run'
+    spread = f' ± {statistics.stdev(values):.1f}' if len(values) > 1 else ''
+    return f'{statistics.mean(values):.1f}{spread}'
+
+
+def markdown(table: dict, results: dict[tuple[str, str], list[dict[str, Any]]], size: str) -> str:
+    """The table: mean and standard deviation over seeds of the last epoch, the paper beside it."""
+    columns = list(dict.fromkeys(column for _, column in results))
+    head = ['row']
+    for column in columns:
+        head += [f'{column} (ours, {size})' if table.get('columns') else column, 'seeds']
+    if table.get('costs'):
+        head += ['s/epoch', 'MiB']
+    head.append(table.get('paper_title', 'paper'))
+    lines = [f'### {table["title"]}', '', '| ' + ' | '.join(head) + ' |', '|---' * len(head) + '|']
     for row in table['rows']:
-        values = [
-            found['knn_video_acc' if row.get('knn') else metric] for found in results[row['name']]
-        ]
-        text = 'not measured'
-        if values:
-            spread = f' ± {np.std(values, ddof=1):.1f}' if len(values) > 1 else ''
-            text = f'{np.mean(values):.1f}{spread}'
-        each = ', '.join(f'{value:.1f}' for value in values)
-        lines.append(f'| {row["name"]} | {text} | {each} | {row.get("paper", "")} |')
+        if not any((row['name'], column) in results for column in columns):
+            continue
+        texts, costs = [row['name']], []
+        for column in columns:
+            cells = results.get((row['name'], column), [])
+            values = [cell['value'] for cell in cells]
+            texts += [mean_and_spread(values), ', '.join(f'{value:.1f}' for value in values)]
+            costs += cells
+        if table.get('costs'):
+            for key, form in (('epoch_seconds', '{:.1f}'), ('memory_mib', '{:.0f}')):
+                known = [cost[key] for cost in costs if cost[key] is not None]
+                texts.append(form.format(statistics.median(known)) if known else '')
+        texts.append(str(row.get('paper', '')))
+        lines.append('| ' + ' | '.join(texts) + ' |')
+    if table.get('note'):
+        lines += ['', table['note'].strip()]
     return '\n'.join(lines) + '\n'
 
 
-def main() -> None:
-    args = parse_args()
-    table = load_table(args.table)
-    work_dir = args.work_dir / table['name']
-    results: dict[str, list[dict]] = {row['name']: [] for row in table['rows']}
-    for seed in range(args.seeds):
-        for row in table['rows']:
-            if args.rows and row['name'] not in args.rows:
-                continue
-            found = run_row(row, seed, work_dir, args.collect)
-            if found is not None:
-                results[row['name']].append(found)
-    text = markdown(table, results)
-    out = args.out or work_dir / f'{table["name"]}.md'
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(text)
-    print(f'\n{text}\nwritten to {out}')
+def plot(
+    table: dict, results: dict[tuple[str, str], list[dict[str, Any]]], size: str, path: Path
+) -> bool:
+    """Our means with their spread, and the paper's numbers; False without Matplotlib or numbers."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        print('no plot: it needs Matplotlib (pip install matplotlib)', file=sys.stderr)
+        return False
+    names = list(dict.fromkeys(row for row, _ in results))
+    columns = list(dict.fromkeys(column for _, column in results))
+    if not any(results.values()):
+        return False
+    figure = Figure(figsize=(7, 0.45 * len(names) * max(1, len(columns)) + 1.2))
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    height = 0.8 / max(1, len(columns))
+    for k, column in enumerate(columns):
+        for i, name in enumerate(names):
+            values = [cell['value'] for cell in results.get((name, column), [])]
+            if values:
+                axes.barh(
+                    i + (k - (len(columns) - 1) / 2) * height,
+                    statistics.mean(values),
+                    height * 0.9,
+                    xerr=statistics.stdev(values) if len(values) > 1 else None,
+                    color=f'C{k}',
+                    label=f'{column} (ours, {size})',
+                )
+    for row in table['rows']:
+        if row['name'] in names and isinstance(row.get('paper'), int | float):
+            axes.plot(row['paper'], names.index(row['name']), 'kD', label='paper')
+    handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    figure.legend(
+        list(handles.values()), list(handles), loc='lower center', ncols=3, fontsize='small'
+    )
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.set_xlim(left=0)
+    axes.set_xlabel(table.get('metric_title', 'video accuracy (%), last epoch'))
+    figure.tight_layout(rect=(0, 0.6 / figure.get_figheight(), 1, 1))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+    return True
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run and write."""
+    args = parse_args(argv)
+    tables = [load_table(name) for name in args.tables]
+    cells = {
+        (table['name'], seed): make_cells(
+            table, args.size, seed, args.work_dir, args.rows, args.columns
+        )
+        for seed in range(args.seeds)
+        for table in tables
+    }
+    if not args.collect:
+        run_cells([cell for some in cells.values() for cell in some])
+    out = args.out or args.work_dir
+    for table in tables:
+        mine = [c for (name, _), some in cells.items() if name == table['name'] for c in some]
+        results = collect(mine)
+        text = markdown(table, results, args.size)
+        path = out / f'{table["name"]}-{args.size}.md'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        drawn = plot(table, results, args.size, path.with_suffix('.png'))
+        print(f'\n{text}\nwritten to {path}{" and .png" if drawn else ""}')
 
 
 if __name__ == '__main__':

@@ -5,13 +5,21 @@ from .formatting import PackPointVideoInputs, SplitSegments
 from .loading import LoadPointVideoFrames
 from .sampling import SampleFrames, SamplePoints
 from .scene import CenterScene, CropHalfScene, MapPointLabels, PackSceneInputs, ScaleFeatures
-from .spatial import RandomFlip, RandomJitter, RandomRotate, RandomScale, ScaleCoordinates
+from .spatial import (
+    NormalizeClip,
+    RandomFlip,
+    RandomJitter,
+    RandomRotate,
+    RandomScale,
+    ScaleCoordinates,
+)
 
 __all__ = [
     'CenterScene',
     'CropHalfScene',
     'LoadPointVideoFrames',
     'MapPointLabels',
+    'NormalizeClip',
     'PackPointVideoInputs',
     'PackSceneInputs',
     'PointVideoTransform',

@@ -69,6 +69,24 @@ class ScaleCoordinates(PointVideoTransform):
 
 
 @TRANSFORMS.register_module()
+class NormalizeClip(PointVideoTransform):
+    """Move and scale a clip so that its longest axis fills -1..1.
+
+    All points of all frames share the shift and the factor, so motion and proportions stay.
+    """
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Normalise ``points``."""
+        xyz = results['points'][..., :3]
+        low, high = xyz.min(axis=(0, 1)), xyz.max(axis=(0, 1))
+        extent = float((high - low).max()) / 2
+        xyz -= (low + high) / 2
+        if extent > 0:
+            xyz /= extent
+        return results
+
+
+@TRANSFORMS.register_module()
 class RandomScale(_AboutCenter):
     """Scale a clip by random factors, uniform in a range.
 

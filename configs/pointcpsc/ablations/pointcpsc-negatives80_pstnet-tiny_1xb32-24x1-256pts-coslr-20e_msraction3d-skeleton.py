@@ -1,0 +1,9 @@
+# CPU size of Table 5, A3: the 80 % least similar entries of the bank are negatives.
+_base_ = [
+    '../../_base_/models/pointcpsc_pstnet-tiny.py',
+    '../../_base_/datasets/msr_action3d_skeleton_tiny_pretrain.py',
+    '../../_base_/schedules/adamw_coslr_20e.py',
+    '../../default_runtime.py',
+]
+
+model = dict(contrast_head=dict(neighbor_start_epoch=2, loss=dict(negative_ratio=0.8)))

@@ -1,0 +1,9 @@
+# Table 10, F3 on Synthia 4D: prototype alignment, no soft category alignment.
+_base_ = [
+    '../../_base_/models/pointcpsc_p4transformer.py',
+    '../../_base_/datasets/synthia4d_pretrain.py',
+    '../../_base_/schedules/adamw_coslr_200e.py',
+    '../../default_runtime.py',
+]
+
+model = dict(cluster_head=dict(assignment_loss=None))

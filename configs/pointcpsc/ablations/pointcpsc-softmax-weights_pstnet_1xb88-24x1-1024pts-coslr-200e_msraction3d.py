@@ -1,0 +1,4 @@
+# Table 6, B1: a softmax over the similarities weighs positive and neighbours.
+_base_ = ['../pointcpsc_pstnet_1xb88-24x1-1024pts-coslr-200e_msraction3d.py']
+
+model = dict(contrast_head=dict(loss=dict(weighting='softmax')))

@@ -1,0 +1,6 @@
+# CPU-size PSTNet from scratch on the real motion of MSRAction-3D, 12 frames.
+_base_ = ['./pstnet-tiny_1xb16-24x1-256pts-60e_msraction3d-skeleton.py']
+
+train_dataloader = dict(dataset=dict(num_frames=12))
+val_dataloader = dict(dataset=dict(num_frames=12))
+test_dataloader = dict(dataset=dict(num_frames=12))
