@@ -33,7 +33,7 @@ def available_backends() -> tuple[str, ...]:
     """Names of the backends that can be used here, the preferred ones first.
 
     ``torch`` is always among them; ``numba`` (CPU) needs ``pip install mmpointvideo[fast]``;
-    ``pointnet2_ops`` and ``mmcv`` need a CUDA device and their compiled operators.
+    ``triton`` needs a CUDA device, ``pointnet2_ops`` and ``mmcv`` their compiled operators too.
     """
     return tuple(name for name in ORDER if _table(BACKENDS[name]) is not None)
 
