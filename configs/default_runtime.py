@@ -10,7 +10,11 @@ default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     # BN statistics differ between processes; one set is evaluated and saved
-    sync_buffers=dict(type='SyncBuffersHook'))
+    sync_buffers=dict(type='SyncBuffersHook'),
+    # a NaN loss, SIGTERM and a process that hangs: docs/reliability.md
+    non_finite_guard=dict(type='NonFiniteGuardHook'),
+    termination=dict(type='TerminationHook'),
+    rank_monitor=dict(type='RankMonitorHook', timeout=600))
 
 env_cfg = dict(
     cudnn_benchmark=False,

@@ -13,6 +13,7 @@ from mmpointvideo.registry import DATASETS, TRANSFORMS
 
 from .annotations import read_annotations
 from .clips import Clips, ShortVideos, check_clip_options, clip_span, clip_starts
+from .samplers import sample_randomness
 
 _CLIP_DTYPE = np.dtype(
     [('video', '<i4'), ('start', '<i4'), ('clip_index', '<i4'), ('num_clips', '<i4')]
@@ -223,6 +224,16 @@ class PointVideoDataset(BaseDataset):
     def clip_videos(self) -> np.ndarray:
         """Of every clip, the position of its video (see :meth:`get_video_info`)."""
         return self._initialized_table()['video'].copy()
+
+    def __getitem__(self, idx: int) -> Any:
+        """A clip through the pipeline.
+
+        Args:
+            idx: Number of the clip. One from the toolbox's samplers (``SampleIndex``) brings the
+                seed of all random numbers of the pipeline.
+        """
+        with sample_randomness(idx):
+            return super().__getitem__(idx)
 
     @force_full_init
     def get_data_info(self, idx: int) -> dict[str, Any]:

@@ -1,9 +1,11 @@
-"""Runner-side parts: checkpoints, launch, hooks, optimizers."""
+"""Runner-side parts: checkpoints, launch, loops, hooks, optimizers."""
 
 from .checkpoint import LoadReport, load_encoder_weights, require_all_weights
 from .launch import finish_launch, prepare_launch
+from .loops import EpochBasedTrainLoop
 
 __all__ = [
+    'EpochBasedTrainLoop',
     'LoadReport',
     'finish_launch',
     'load_encoder_weights',

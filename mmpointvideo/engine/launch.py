@@ -11,8 +11,9 @@ def prepare_launch(cfg: Config, launcher: str) -> Config:
     """Make a config run under ``launcher``, on a machine without a GPU too.
 
     MMEngine expects a GPU for every process. Without one the processes (``torchrun``) talk
-    through gloo, the model wrapper gets no device and BN statistics are not synchronised in the
-    forward pass (``SyncBuffersHook`` averages them after each epoch). Call it just before
+    through gloo and the model wrapper gets no device. A config with ``sync_bn`` gets the
+    toolbox's own synchronised batch norm (``SyncFrameBatchNorm``), with GPUs as well; one without
+    it averages the statistics after each epoch (``SyncBuffersHook``). Call it just before
     ``Runner.from_cfg`` and :func:`finish_launch` at the end.
 
     Args:
@@ -23,27 +24,47 @@ def prepare_launch(cfg: Config, launcher: str) -> Config:
         The same config.
 
     Raises:
-        ValueError: If there is no GPU and the launcher is neither ``'none'`` nor ``'pytorch'``.
+        ValueError: If there is no GPU and the launcher is neither ``'none'`` nor ``'pytorch'``,
+            or ``sync_bn`` comes with a model wrapper of its own.
     """
     cfg.launcher = launcher
-    if launcher == 'none' or torch.cuda.is_available():
+    if launcher == 'none':
+        return cfg
+    if cfg.get('sync_bn'):
+        _use_sync_bn(cfg)
+    if torch.cuda.is_available():
         return cfg
     if launcher != 'pytorch':
         raise ValueError(
             f'launcher={launcher!r} needs a GPU for each process and none was found: use '
             "launcher='pytorch' (tools/dist_train.sh), which also runs on CPU processes"
         )
-    wrapper = cfg.get('model_wrapper_cfg') or dict(
-        type='MMDistributedDataParallel',
-        broadcast_buffers=False,
-        find_unused_parameters=cfg.get('find_unused_parameters', False),
-    )
+    wrapper = cfg.get('model_wrapper_cfg') or _wrapper(cfg, 'MMDistributedDataParallel')
     wrapper['device_ids'] = None
     cfg.model_wrapper_cfg = wrapper
-    cfg.sync_bn = None
     if not dist.is_initialized():
         dist.init_process_group('gloo')
     return cfg
+
+
+def _wrapper(cfg: Config, kind: str) -> dict:
+    return dict(
+        type=kind,
+        broadcast_buffers=False,
+        find_unused_parameters=cfg.get('find_unused_parameters', False),
+    )
+
+
+def _use_sync_bn(cfg: Config) -> None:
+    """Let the model wrapper replace the batch norms, in MMEngine's place."""
+    if cfg.get('model_wrapper_cfg'):
+        raise ValueError(
+            f'sync_bn={cfg.sync_bn!r} chooses the model wrapper and the config has a '
+            'model_wrapper_cfg: give that the type SyncBNDistributedDataParallel and leave '
+            'sync_bn out'
+        )
+    cfg.model_wrapper_cfg = _wrapper(cfg, 'SyncBNDistributedDataParallel')
+    cfg.sync_bn = None
 
 
 def finish_launch() -> None:

@@ -12,9 +12,11 @@ from . import (
     selfsup,
 )
 from .data_preprocessor import PointVideoDataPreprocessor
+from .wrapper import SyncBNDistributedDataParallel
 
 __all__ = [
     'PointVideoDataPreprocessor',
+    'SyncBNDistributedDataParallel',
     'encoders',
     'heads',
     'layers',

@@ -23,7 +23,7 @@ val_evaluator = dict(type='VideoAccuracy')
 test_evaluator = val_evaluator
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1, momentum=0.9))
 param_scheduler = dict(type='MultiStepLR', milestones=[3], gamma=0.1, by_epoch=True)
-train_cfg = dict(by_epoch=True, max_epochs=4, val_interval=1)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=4, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()
 custom_hooks = [dict(type='BestAndLastHook')]

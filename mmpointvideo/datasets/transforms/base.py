@@ -18,9 +18,10 @@ class PointVideoTransform(BaseTransform):
     def rng(self, results: dict) -> np.random.Generator:
         """Random numbers for one clip.
 
-        In training they follow numpy's global state, which MMEngine seeds in every worker. With
-        ``test_mode`` they depend on the transform, the video and the clip's start only, so every
-        run draws the same, in any order and on any number of workers.
+        In training they follow numpy's global state, which the sampler's index seeds for every
+        sample (``sample_randomness``). With ``test_mode`` they depend on the transform, the video
+        and the clip's start only, so every run draws the same, in any order and on any number of
+        workers.
         """
         if not results.get('test_mode', False):
             return np.random.default_rng(np.random.randint(2**63 - 1, dtype=np.int64))

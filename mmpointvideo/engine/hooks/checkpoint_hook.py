@@ -3,12 +3,34 @@
 from __future__ import annotations
 
 import inspect
+import os
 from typing import Any
 
+from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook as BaseCheckpointHook
+from mmengine.runner import Runner
 
 from mmpointvideo.engine import atomic_backend  # noqa: F401  (registers 'atomic_local')
 from mmpointvideo.registry import HOOKS
+from mmpointvideo.utils.atomic import atomic_write
+
+from .sync_buffers_hook import average_batch_norm
+
+
+def write_last_checkpoint(runner: Runner, path: str) -> None:
+    """Say which checkpoint ``--resume`` takes; the file is never seen half written.
+
+    Args:
+        runner: The runner.
+        path: The checkpoint.
+    """
+    with atomic_write(os.path.join(runner.work_dir, 'last_checkpoint'), 'w') as file:
+        file.write(path)
+
+
+def average_before_saving(runner: Runner) -> None:
+    """Give all processes the buffers that the checkpoint will hold; called by all of them."""
+    average_batch_norm(runner.model)
 
 
 @HOOKS.register_module()
@@ -17,7 +39,8 @@ class CheckpointHook(BaseCheckpointHook):
 
     A run that is killed while it saves can therefore always be resumed, given that
     ``max_keep_ckpts`` is not 1 (MMEngine removes the oldest checkpoint before it writes the
-    next one; -1, the default, keeps all).
+    next one; -1, the default, keeps all). ``by_epoch=False`` with an ``interval`` saves every so
+    many iterations; a run resumed from any of them ends as the uninterrupted one would.
 
     Args:
         interval: Save every so many epochs (or iterations).
@@ -50,3 +73,40 @@ class CheckpointHook(BaseCheckpointHook):
         super().__init__(
             interval=interval, backend_args=backend_args, max_keep_ckpts=max_keep_ckpts, **kwargs
         )
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        """Save and say which checkpoint is the last; all processes call this."""
+        average_before_saving(runner)
+        if not _steps_are_whole(runner):
+            runner.logger.warning(
+                'this checkpoint lies between two steps of the optimiser (gradient accumulation): '
+                'the gradients so far are not in it, and a run resumed from it is not exactly the '
+                'uninterrupted one. Save at multiples of accumulative_counts'
+            )
+        if self.max_keep_ckpts > 0 and step not in self.keep_ckpt_ids:
+            if len(self.keep_ckpt_ids) == self.max_keep_ckpts:
+                outdated = self.filename_tmpl.format(self.keep_ckpt_ids.popleft())
+                path = self.file_backend.join_path(self.out_dir, outdated)
+                if is_main_process() and self.file_backend.isfile(path):
+                    self.file_backend.remove(path)
+            self.keep_ckpt_ids.append(step)
+            runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
+        name = self.filename_tmpl.format(step)
+        self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
+        runner.message_hub.update_info('last_ckpt', self.last_ckpt)
+        runner.save_checkpoint(
+            self.out_dir,
+            name,
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            meta=meta,
+            by_epoch=self.by_epoch,
+            backend_args=self.backend_args,
+        )
+        if is_main_process():
+            write_last_checkpoint(runner, self.last_ckpt)
+
+
+def _steps_are_whole(runner: Runner) -> bool:
+    """Whether no gradients wait for the optimiser's next step."""
+    return getattr(runner.optim_wrapper, 'should_update', lambda: True)()

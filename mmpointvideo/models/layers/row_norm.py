@@ -42,8 +42,8 @@ def normalization(
         return mean, (var + norm.eps).rsqrt(), 'fixed'
     if isinstance(norm, nn.SyncBatchNorm):
         raise TypeError(
-            'P4DConv knows SyncFrameBatchNorm (sync_bn of a config that tools/train.py starts), got '
-            "PyTorch's SyncBatchNorm"
+            'P4DConv knows SyncFrameBatchNorm (sync_bn of a config that tools/train.py starts), '
+            "got PyTorch's SyncBatchNorm"
         )
     mean, var = moments()
     if statistics == 'joint':

@@ -1,0 +1,130 @@
+"""SIGTERM: save and leave."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import all_reduce, is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmpointvideo.engine.loops import EpochBasedTrainLoop
+from mmpointvideo.registry import HOOKS
+
+from .checkpoint_hook import average_before_saving, write_last_checkpoint
+
+FILE = 'interrupted.pth'
+
+
+@HOOKS.register_module()
+class TerminationHook(Hook):
+    """Write a checkpoint when the job is told to stop, and exit with status 0.
+
+    Slurm and most schedulers send SIGTERM some time before they kill a job. The iteration that
+    runs is finished (with gradient accumulation: until the optimiser's next step), then
+    ``interrupted.pth`` is written into the work dir, ``last_checkpoint`` names it, and the next
+    start with ``--resume`` goes on exactly there. On several processes one of them has to
+    receive the signal; all leave at the same iteration.
+
+    Args:
+        interval: Iterations between two looks at the signal, which cost a small all-reduce each
+            on several processes.
+    """
+
+    priority = 'LOWEST'
+
+    def __init__(self, interval: int = 1) -> None:
+        if interval < 1:
+            raise ValueError(f'interval: expected at least 1, got {interval}')
+        self.interval = interval
+        self.received = False
+        self._before: Any = None
+        self._installed = False
+
+    def before_train(self, runner: Runner) -> None:
+        """Take over the signal, in this process; worker processes ignore it."""
+        if not isinstance(runner.train_loop, EpochBasedTrainLoop):
+            runner.logger.warning(
+                "TerminationHook: with train_cfg.type='EpochBasedTrainLoop' of mmpointvideo a run "
+                f'goes on where it stopped, with {type(runner.train_loop).__name__} at the '
+                'beginning of the epoch'
+            )
+        self.received = False
+        try:
+            self._before = signal.signal(signal.SIGTERM, self._receive)
+        except ValueError:  # not the main thread: whoever runs this deals with signals
+            return
+        self._installed = True
+        loops = [runner.train_loop]
+        if runner._val_loop is not None:
+            loops.append(runner.val_loop)
+        for loop in loops:
+            loader = loop.dataloader
+            if loader.num_workers:
+                loader.worker_init_fn = functools.partial(_init_worker, loader.worker_init_fn)
+
+    def _receive(self, signum: int, frame: Any) -> None:
+        self.received = True
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | tuple | list | None = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Leave, if told to."""
+        if (runner.iter + 1) % self.interval == 0 and runner.optim_wrapper.should_update():
+            self._leave_if_told(runner, dict(epoch=runner.epoch, iter=runner.iter + 1))
+
+    def after_val_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | tuple | list | None = None,
+        outputs: Any = None,
+    ) -> None:
+        """Leave, if told to; the resumed run validates again."""
+        if self._installed and (batch_idx + 1) % self.interval == 0:
+            self._leave_if_told(runner, dict(epoch=runner.epoch, iter=runner.iter))
+
+    def after_train(self, runner: Runner) -> None:
+        """Give the signal back; a finished run needs no ``interrupted.pth``."""
+        self._give_back()
+        if is_main_process():
+            Path(runner.work_dir, FILE).unlink(missing_ok=True)
+
+    def _give_back(self) -> None:
+        if self._installed:
+            signal.signal(signal.SIGTERM, self._before or signal.SIG_DFL)
+            self._installed = False
+
+    def _leave_if_told(self, runner: Runner, meta: dict) -> None:
+        told = torch.tensor(int(self.received))
+        all_reduce(told, op='max')
+        if not told:
+            return
+        average_before_saving(runner)
+        runner.save_checkpoint(
+            runner.work_dir, FILE, meta=meta, backend_args=dict(backend='atomic_local')
+        )
+        if is_main_process():
+            write_last_checkpoint(runner, os.path.join(runner.work_dir, FILE))
+        runner.logger.info(
+            f'SIGTERM: saved {FILE} after iteration {meta["iter"]}; start again with --resume'
+        )
+        self._give_back()
+        raise SystemExit(0)
+
+
+def _init_worker(function: Callable[[int], Any] | None, worker_id: int) -> None:
+    """A worker's start: SIGTERM is the main process' business (a worker ends with it)."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if function is not None:
+        function(worker_id)

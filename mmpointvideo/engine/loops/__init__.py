@@ -1,0 +1,5 @@
+"""Loops."""
+
+from .epoch_based_train_loop import EpochBasedTrainLoop
+
+__all__ = ['EpochBasedTrainLoop']
