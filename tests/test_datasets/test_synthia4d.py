@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmpointvideo.apis.scenes import segment_scenes
+from mmpointvideo.apis.scenes import score_scenes, segment_scene, segment_scenes
 from mmpointvideo.datasets.annotations import write_annotations
 from mmpointvideo.datasets.scene_merge import ScenePart, merge_scene, propagate_labels
 from mmpointvideo.datasets.storage import FrameBatch, PointVideoStore, PointVideoWriter
@@ -369,6 +369,19 @@ def test_whole_scenes_get_a_label_for_every_point(data_root):
         assert len(scene.pred_label) == len(scene.xyz) == len(scene.gt_label)
         truth = np.array([LABEL_IDS.index(v) if v else 255 for v in scene.gt_label])
         np.testing.assert_array_equal(scene.pred_label, truth)  # a half has fewer than 150
+        np.testing.assert_array_equal(scene.gt_class, truth)
+    scores = score_scenes(scenes, data)
+    assert scores['mIoU'] == scores['mAcc'] == scores['acc'] == 100
+    last = segment_scene(TruthTeller(), data, len(scenes) - 1)
+    assert (last.video_id, last.frame_id) == ('A-1', 7)
+    np.testing.assert_array_equal(last.center, [107.0, -2.0, 43.0])
+    with pytest.raises(IndexError, match='expected 0..9, got 10'):
+        segment_scene(TruthTeller(), data, 10)
+    whole = make(data_root, split='train', test_mode=True, halves=False, pipeline=pipeline(300))
+    for a, b in zip(segment_scenes(TruthTeller(), whole), scenes, strict=True):
+        np.testing.assert_array_equal(a.pred_label, b.pred_label)
+    with pytest.raises(ValueError, match='got none'):
+        score_scenes([], data)
     sparse = make(data_root, split='train', test_mode=True, pipeline=pipeline(40))
     scene = next(iter(segment_scenes(TruthTeller(), sparse)))
     truth = np.array([LABEL_IDS.index(v) if v else 255 for v in scene.gt_label])
