@@ -51,26 +51,25 @@ class PointContrastHead(nn.Module):
         """
         superpoints = target[0, ..., 0].numel()
         prediction, target = prediction.flatten(0, 2), target.flatten(0, 2)
-        bank, same_video = target.new_empty(0, target.shape[1]), None
+        zero = target.new_zeros((), dtype=torch.float32)
+        bank, groups, share = target.new_empty(0, target.shape[1]), None, zero
         if memory_bank is not None:
             bank = memory_bank.valid_features()
             entry_video = memory_bank.provenance.video[: len(bank)]
-            same_video = video_index.repeat_interleave(superpoints)[:, None] == entry_video
+            groups = video_index.repeat_interleave(superpoints), entry_video
+            if len(bank):
+                share = (video_index[:, None] == entry_video).float().mean()
         epoch = MessageHub.get_current_instance().get_info('epoch', 0)
         batch_target, offset = gather_rows(target)
         loss, seen = self.loss_module.forward_with_statistics(
             prediction,
             target,
             bank,
-            same_video if self.exclude_same_video else None,
             num_neighbors=0 if epoch < self.neighbor_start_epoch else None,
             batch_target=batch_target,
             batch_offset=offset,
+            groups=groups if self.exclude_same_video else None,
         )
-        zero = target.new_zeros((), dtype=torch.float32)
-        share = zero
-        if same_video is not None and same_video.numel() > 0:
-            share = same_video.float().mean()
         return {
             'loss_contrast': loss,
             'positive_share': seen.positive_share,

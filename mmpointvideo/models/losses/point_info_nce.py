@@ -7,14 +7,17 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from mmpointvideo.models.memories.selection import select_neighbors_and_negatives
 from mmpointvideo.registry import MODELS
 
+from .chunked import chunked_mean
+
 WEIGHTINGS = ('feature_weighted', 'add_positives', 'softmax')
 ANCHORS = ('prediction', 'target')
 
+#: largest number of similarities in one chunk of rows
+MOST_SIMILARITIES = 1 << 22
 # A logit that takes no part: finite, so that a row without negatives has a zero gradient, not NaN.
 _ABSENT = -1e30
 
@@ -50,8 +53,9 @@ class PointInfoNCELoss(nn.Module):
     similarities with :math:`z`. All vectors are L2-normalised first. Everything is computed in
     float32 at least, by log-sum-exp, whatever the inputs' type.
 
-    Rows are handled in chunks that are computed again in the backward pass: no
-    ``(M, S)`` tensor outlives its chunk.
+    Rows are handled in chunks, each with its share of the gradient: no ``(M, S)`` tensor
+    outlives its chunk, and the backward pass keeps the same for every size of the bank, which
+    itself gets no gradient.
 
     Args:
         temperature: τ.
@@ -62,7 +66,8 @@ class PointInfoNCELoss(nn.Module):
             the K + 1 similarities, the aligned prediction included (B1).
         anchor: ``'prediction'`` or ``'target'`` (Eq. 4 as printed).
         in_batch_negatives: The other targets of the batch join the negatives, all of them.
-        chunk_size: Rows handled at a time.
+        chunk_size: Rows handled at a time; fewer where the bank is large, so that no tensor has
+            more than about ``MOST_SIMILARITIES`` elements.
     """
 
     def __init__(
@@ -106,6 +111,7 @@ class PointInfoNCELoss(nn.Module):
         num_neighbors: int | None = None,
         batch_target: Tensor | None = None,
         batch_offset: int = 0,
+        groups: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
         """Mean loss over superpoints.
 
@@ -119,6 +125,8 @@ class PointInfoNCELoss(nn.Module):
             batch_target: Targets of all processes, ``(R, c)``, with gradients; ``target`` itself
                 by default. Used for in-batch negatives.
             batch_offset: Row of ``batch_target`` at which this process' targets begin.
+            groups: Numbers ``(M,)`` of the targets and ``(S,)`` of the entries: an entry with a
+                target's own number is excluded, as with ``exclude``, which needs a table.
 
         Returns:
             A scalar.
@@ -131,6 +139,7 @@ class PointInfoNCELoss(nn.Module):
             num_neighbors=num_neighbors,
             batch_target=batch_target,
             batch_offset=batch_offset,
+            groups=groups,
         )
         return loss
 
@@ -144,37 +153,32 @@ class PointInfoNCELoss(nn.Module):
         num_neighbors: int | None = None,
         batch_target: Tensor | None = None,
         batch_offset: int = 0,
+        groups: tuple[Tensor, Tensor] | None = None,
     ) -> tuple[Tensor, ContrastStatistics]:
         """As ``forward``, with what the loss saw."""
-        self._check(prediction, target, bank, exclude)
+        self._check(prediction, target, bank, exclude, groups)
         k = self.num_neighbors if num_neighbors is None else num_neighbors
         use_batch = self.in_batch_negatives or len(bank) == 0
         with torch.autocast(prediction.device.type, enabled=False):
-            prediction, target, bank = (_unit(x) for x in (prediction, target, bank))
-            others = target
-            if batch_target is not None:
-                others = _unit(batch_target)
+            prediction, target, bank = _unit(prediction), _unit(target), _unit(bank.detach())
+            others = target if batch_target is None else _unit(batch_target)
             if not use_batch:
                 others = others[:0]
-            parts = []
-            for start in range(0, len(target), self.chunk_size):
-                rows = slice(start, start + self.chunk_size)
-                parts.append(
-                    checkpoint(
-                        self._rows,
-                        prediction[rows],
-                        target[rows],
-                        bank,
-                        None if exclude is None else exclude[rows],
-                        others,
-                        batch_offset + start,
-                        k,
-                        use_reentrant=False,
-                        preserve_rng_state=False,
-                    )
+
+            def rows_of(start: int, prediction: Tensor, target: Tensor, others: Tensor):
+                rows = slice(start, start + len(target))
+                left_out = None if exclude is None else exclude[rows]
+                if groups is not None:
+                    same = groups[0][rows, None] == groups[1]
+                    left_out = same if left_out is None else same | left_out
+                return self._rows(
+                    prediction, target, bank, left_out, others, batch_offset + start, k
                 )
-        loss, share, aligned, topk = (torch.cat(part).mean() for part in zip(*parts, strict=True))
-        return loss, ContrastStatistics(share.detach(), aligned.detach(), topk.detach())
+
+            columns = len(bank) + len(others)
+            chunk = max(1, min(self.chunk_size, MOST_SIMILARITIES // max(1, columns)))
+            loss, *seen = chunked_mean(rows_of, chunk, prediction, target, others)
+        return loss, ContrastStatistics(*seen)
 
     def _rows(
         self,
@@ -227,7 +231,12 @@ class PointInfoNCELoss(nn.Module):
         return torch.cat([torch.zeros_like(aligned), neighbors], dim=1)
 
     def _check(
-        self, prediction: Tensor, target: Tensor, bank: Tensor, exclude: Tensor | None
+        self,
+        prediction: Tensor,
+        target: Tensor,
+        bank: Tensor,
+        exclude: Tensor | None,
+        groups: tuple[Tensor, Tensor] | None,
     ) -> None:
         if prediction.ndim != 2 or prediction.shape != target.shape or len(target) == 0:
             raise ValueError(
@@ -244,6 +253,13 @@ class PointInfoNCELoss(nn.Module):
                 f'PointInfoNCELoss expects exclude of shape {(len(target), len(bank))}, '
                 f'got {tuple(exclude.shape)}'
             )
+        if groups is not None:
+            shapes = tuple(tuple(part.shape) for part in groups)
+            if shapes != ((len(target),), (len(bank),)):
+                raise ValueError(
+                    f'PointInfoNCELoss expects groups of shapes {((len(target),), (len(bank),))}, '
+                    f'got {shapes}'
+                )
 
     def extra_repr(self) -> str:
         """Settings, for ``print(model)``."""

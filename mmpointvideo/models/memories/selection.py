@@ -81,16 +81,22 @@ def _lowest(values: Tensor, taken: Tensor, count: Tensor) -> Tensor:
     # `rank - count` taken entries go to the bottom; rows with too few taken entries (possible
     # when rows differ in their number of allowed entries) get the missing ones as extra columns
     shift = rank - count
-    padding = int((shift - taken.sum(dim=1)).clamp(min=0).max())
-    if padding:
-        values = torch.cat([values, values.new_zeros(rows, padding)], dim=1)
-        taken = torch.cat([taken, taken.new_ones(rows, padding)], dim=1)
-    to_bottom = taken & (taken.cumsum(dim=1) <= shift[:, None])
-    shifted = values.masked_fill(taken, torch.inf).masked_fill(to_bottom, -torch.inf)
+    shifted = values.masked_fill(taken, torch.inf)
+    if bool(shift.any()):
+        padding = int((shift - taken.sum(dim=1)).clamp(min=0).max())
+        if padding:
+            shifted = torch.cat([shifted, values.new_full((rows, padding), torch.inf)], dim=1)
+            taken = torch.cat([taken, taken.new_ones(rows, padding)], dim=1)
+        number = taken.cumsum(dim=1, dtype=torch.int32)
+        shifted.masked_fill_(taken & (number <= shift[:, None]), -torch.inf)
     border = shifted.kthvalue(rank, dim=1, keepdim=True).values
-    free = ~taken & (count[:, None] > 0)
-    below = free & (values < border)
-    at_border = free & (values == border)
-    room = (count - below.sum(dim=1))[:, None]
-    chosen = below | (at_border & (at_border.cumsum(dim=1) <= room))
-    return chosen[:, :entries]
+    shifted, taken = shifted[:, :entries], taken[:, :entries]
+    border = border.masked_fill(count[:, None] == 0, -torch.inf)
+    chosen = (shifted <= border).logical_and_(~taken)
+    surplus = chosen.sum(dim=1) - count
+    if bool(surplus.any()):  # several entries at the border: those of lower index
+        at_border = (shifted == border).logical_and_(~taken)
+        room = at_border.sum(dim=1) - surplus
+        late = at_border.cumsum(dim=1, dtype=torch.int32) > room[:, None]
+        chosen &= ~(at_border & late)
+    return chosen

@@ -10,6 +10,7 @@ import torch
 from mmpointvideo import ops
 from mmpointvideo.models.encoders import PSTNetEncoder
 from mmpointvideo.registry import MODELS
+from tests.reference.memory import kept_for_backward
 from tests.reference.pst_conv import literal_pstnet
 
 NARROW = 1 / 16
@@ -132,24 +133,10 @@ def test_kept_bytes_are_a_small_share_of_the_literal_loop():
     encoder = PSTNetEncoder(width=0.125)
     xyz = torch.rand(2, 8, 128, 3)
 
-    def kept_by(call) -> int:
-        sizes: dict[int, int] = {}
-
-        def pack(tensor):
-            storage = tensor.untyped_storage()
-            sizes[storage.data_ptr()] = storage.nbytes()
-            return tensor
-
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-            out = call()  # alive until counted, so that no address is used twice
-        total = sum(sizes.values())
-        del out
-        return total
-
     for backend in (name for name in ops.available_backends() if name in ('torch', 'numba')):
         with ops.use_backend(backend):
-            ours = kept_by(lambda: encoder(xyz))
-            theirs = kept_by(lambda: literal_pstnet(encoder, xyz))
+            ours = kept_for_backward(lambda: encoder(xyz))[1]
+            theirs = kept_for_backward(lambda: literal_pstnet(encoder, xyz))[1]
         assert ours < theirs / 4
 
 
@@ -202,16 +189,9 @@ def test_recomputation_changes_memory_and_nothing_else(backend, training):
     kept = {}
     with ops.use_backend(backend):
         for name, model in (('kept', encoder), ('again', again)):
-            sizes = kept[name] = {}
-
-            def pack(tensor, sizes=sizes):
-                sizes[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-                return tensor
-
-            with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-                out = model(xyz)[1]
-            held = [p.untyped_storage().data_ptr() for p in model.parameters()]
-            kept[name] = sum(size for pointer, size in sizes.items() if pointer not in held)
+            out, kept[name] = kept_for_backward(
+                lambda model=model: model(xyz)[1], model.parameters()
+            )
             out.square().sum().backward()
     assert kept['again'] < 0.75 * kept['kept']
     for (name, ours), (_, theirs) in zip(

@@ -7,6 +7,7 @@ import torch
 
 from mmpointvideo.models.losses import PointInfoNCELoss
 from tests.reference.losses import point_contrast
+from tests.reference.memory import kept_for_backward
 
 
 def _case(rows=7, entries=20, channels=5, dtype=torch.float64, seed=0):
@@ -131,14 +132,42 @@ def test_statistics():
     torch.testing.assert_close(seen.positive_share, share.mean())
 
 
-def test_no_row_by_bank_tensor_is_kept_for_backward():
-    prediction, target, bank, _ = _case(64, 512, 8, torch.float32)
-    kept = []
-    with torch.autograd.graph.saved_tensors_hooks(
-        lambda x: kept.append(tuple(x.shape)) or x, lambda x: x
+@pytest.mark.parametrize('batch', [False, True])
+def test_a_larger_bank_keeps_no_more_for_backward(batch):
+    kept = {}
+    for entries in (1024, 65536):
+        prediction, target, _, _ = _case(48, 1, 16, torch.float32)
+        bank = torch.randn(entries, 16)
+        groups = torch.arange(48) // 6, torch.arange(entries) % 20
+        inputs = prediction.requires_grad_(), target.requires_grad_()
+        module = PointInfoNCELoss(0.1, in_batch_negatives=batch)
+        loss, kept[entries] = kept_for_backward(
+            lambda inputs=inputs, bank=bank, groups=groups, module=module: module(
+                *inputs, bank, groups=groups
+            )
+        )
+        loss.backward()
+        assert prediction.grad.abs().sum() > 0
+    assert kept[65536] == kept[1024] < 10 * prediction.numel() * 4
+
+
+def test_chunks_and_groups_change_nothing(monkeypatch):
+    prediction, target, bank, _ = _case()
+    groups = torch.arange(7) % 3, torch.arange(20) % 4
+    exclude = groups[0][:, None] == groups[1]
+    found = []
+    for most, options in (
+        (1 << 22, dict(groups=groups)),
+        (1 << 22, dict(exclude=exclude)),
+        (1, dict(groups=groups)),  # one row at a time
     ):
-        PointInfoNCELoss(0.1, chunk_size=16)(prediction.requires_grad_(), target, bank)
-    assert kept and not [shape for shape in kept if len(shape) == 2 and shape[1] >= 512]
+        monkeypatch.setattr('mmpointvideo.models.losses.point_info_nce.MOST_SIMILARITIES', most)
+        inputs = [x.clone().requires_grad_() for x in (prediction, target)]
+        loss = PointInfoNCELoss(0.2, in_batch_negatives=True)(*inputs, bank, **options)
+        found.append((loss, *torch.autograd.grad(loss, inputs)))
+    for other in found[1:]:
+        for ours, theirs in zip(other, found[0], strict=True):
+            torch.testing.assert_close(ours, theirs)
 
 
 @pytest.mark.parametrize(
@@ -166,3 +195,5 @@ def test_bad_shapes():
         loss(prediction, target, bank[:, :2])
     with pytest.raises(ValueError, match='exclude of shape'):
         loss(prediction, target, bank, exclude[:, :2])
+    with pytest.raises(ValueError, match='groups of shapes'):
+        loss(prediction, target, bank, groups=(torch.arange(7), torch.arange(7)))
