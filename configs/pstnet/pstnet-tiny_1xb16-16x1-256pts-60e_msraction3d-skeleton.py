@@ -1,6 +1,13 @@
 # CPU-size PSTNet from scratch on the real motion of MSRAction-3D, 16 frames.
-_base_ = ['./pstnet-tiny_1xb16-24x1-256pts-60e_msraction3d-skeleton.py']
+_base_ = [
+    '../_base_/models/pstnet-tiny_recognizer.py',
+    '../_base_/datasets/msr_action3d_skeleton_tiny.py',
+    '../_base_/schedules/sgd_coslr_60e.py',
+    '../default_runtime.py',
+]
 
 train_dataloader = dict(dataset=dict(num_frames=16))
 val_dataloader = dict(dataset=dict(num_frames=16))
 test_dataloader = dict(dataset=dict(num_frames=16))
+
+default_hooks = dict(best_and_last=dict(type='BestAndLastHook'))
