@@ -1,6 +1,7 @@
 """Raw and published videos into frame stores, one function a source."""
 
 from .msr import convert_msr_bin, convert_msr_npz, convert_msr_skeleton
+from .ntu import convert_ntu_depth, convert_ntu_npz, convert_ntu_skeleton
 from .point_folder import convert_point_folder, natural_key
 from .report import VideoReport, format_summary, report_to_json
 from .runner import ConversionJob, run_jobs
@@ -14,6 +15,9 @@ __all__ = [
     'convert_msr_bin',
     'convert_msr_npz',
     'convert_msr_skeleton',
+    'convert_ntu_depth',
+    'convert_ntu_npz',
+    'convert_ntu_skeleton',
     'convert_point_folder',
     'convert_synthia_npz',
     'convert_synthia_sequence',

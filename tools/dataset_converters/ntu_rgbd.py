@@ -1,0 +1,255 @@
+"""Convert NTU RGB+D 60 or 120 to frame stores and one annotation file.
+
+    python tools/dataset_converters/ntu_rgbd.py SRC OUT_DIR --workers 16
+    python tools/dataset_converters/ntu_rgbd.py SRC OUT_DIR --shard 3/16
+
+SRC holds, at any depth, folders S001C001P001R001A001 of masked depth images
+(MDepth-00000001.png, ...), published point clouds (S001C001P001R001A001.npz) or skeletons
+(S001C001P001R001A001.skeleton), whose depth is simulated. One frame is in memory at a time.
+
+An interrupted run continues where it stopped. With --shard, machines share the work: which video
+belongs to which shard depends on its name alone. The last shard to finish merges the annotation
+files; where shards have folders of their own, put them together and run --merge.
+"""
+
+import argparse
+import os
+import re
+import sys
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmpointvideo.datasets.annotations import read_annotations, write_annotations
+from mmpointvideo.datasets.conversion import (
+    ConversionJob,
+    VideoReport,
+    convert_ntu_depth,
+    convert_ntu_npz,
+    convert_ntu_skeleton,
+    format_summary,
+    report_to_json,
+    run_jobs,
+)
+from mmpointvideo.datasets.conversion.msr import NOISES
+from mmpointvideo.datasets.ntu_rgbd_facts import CLASSES, describe_video, read_video_list
+from mmpointvideo.datasets.storage import SUFFIX
+from mmpointvideo.utils.atomic import write_json
+
+FUNCTIONS: dict[str, Callable[..., VideoReport]] = {
+    'depth': convert_ntu_depth,
+    'npz': convert_ntu_npz,
+    'skeleton': convert_ntu_skeleton,
+}
+NAME = re.compile(r'(S\d{3}C\d{3}P\d{3}R\d{3}A\d{3})(.*)')
+SHARDS = 'shards'
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('src', type=Path, help='folder with the videos')
+    parser.add_argument('out_dir', type=Path, help='becomes the data root')
+    parser.add_argument('--source', choices=('auto', *FUNCTIONS), default='auto')
+    parser.add_argument('--noise', choices=NOISES, default='none', help='of the simulated sensor')
+    parser.add_argument('--workers', type=int, default=os.cpu_count() or 1, help='processes')
+    parser.add_argument('--shard', type=parse_shard, default=(1, 1), metavar='I/N')
+    parser.add_argument(
+        '--list', type=Path, help='list with NAME FRAMES a line to compare with (plain or .gz)'
+    )
+    parser.add_argument(
+        '--merge', action='store_true', help='convert nothing, merge the shards of OUT_DIR'
+    )
+    parser.add_argument(
+        '--overwrite', action='store_true', help='convert again what is there already'
+    )
+    return parser.parse_args(argv)
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """``'3/16'`` as (3, 16); shards count from 1."""
+    match = re.fullmatch(r'(\d+)/(\d+)', text)
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise argparse.ArgumentTypeError(f'expected I/N with I in 1..N, such as 3/16, got {text!r}')
+    return int(match[1]), int(match[2])
+
+
+def find_sources(src: Path) -> dict[str, dict[str, Path]]:
+    """Videos by kind and name; folders of images are not looked into.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: If a video is there twice.
+    """
+    if not src.is_dir():
+        raise FileNotFoundError(f'{src}: no such folder')
+    found: dict[str, dict[str, Path]] = {kind: {} for kind in FUNCTIONS}
+
+    def add(kind: str, name: str, path: Path) -> None:
+        if name in found[kind]:
+            raise ValueError(f'video {name} is there twice: {found[kind][name]} and {path}')
+        found[kind][name] = path
+
+    for folder, folders, files in os.walk(src):
+        for name in list(folders):
+            match = NAME.fullmatch(name)
+            if match and not match[2]:
+                folders.remove(name)
+                add('depth', name, Path(folder) / name)
+        for name in files:
+            match = NAME.fullmatch(name)
+            if match and match[2] in ('.npz', '.skeleton'):
+                add(match[2][1:], match[1], Path(folder) / name)
+    return found
+
+
+def choose_source(found: dict[str, dict[str, Path]], wanted: str) -> str:
+    """Which kind is converted.
+
+    Raises:
+        ValueError: If there is nothing, or several kinds and none was asked for.
+    """
+    kinds = [kind for kind, videos in found.items() if videos and wanted in ('auto', kind)]
+    if len(kinds) != 1:
+        raise ValueError(
+            f'expected videos of one kind ({", ".join(FUNCTIONS)}), found {kinds or "none"}; '
+            'choose with --source'
+        )
+    return kinds[0]
+
+
+def shard_of(name: str, shards: int) -> int:
+    """The shard, 1 to ``shards``, that a video belongs to, wherever this runs."""
+    return zlib.crc32(name.encode()) % shards + 1
+
+
+def remove_leftovers(folder: Path, names: Sequence[str]) -> None:
+    """Remove the unfinished files that a killed run left for these videos."""
+    wanted = set(names)
+    if folder.is_dir():
+        for path in folder.glob('.*.tmp'):
+            if path.name[1:].split('.')[0] in wanted:
+                path.unlink()
+
+
+def shard_files(out_dir: Path, shard: tuple[int, int]) -> tuple[Path, Path]:
+    """Annotation file and report of a shard; of the only one, those of the data set."""
+    if shard == (1, 1):
+        return out_dir / 'annotations.json', out_dir / 'conversion_report.json'
+    suffix = f'{shard[0]:03d}-of-{shard[1]:03d}.json'
+    folder = out_dir / SHARDS
+    return folder / f'annotations-{suffix}', folder / f'conversion_report-{suffix}'
+
+
+def merge(out_dir: Path) -> int:
+    """Write ``annotations.json`` if all shards' files are there; how many are missing.
+
+    Raises:
+        ValueError: If there are no shards, or of several runs with different numbers.
+    """
+    found = sorted((out_dir / SHARDS).glob('annotations-*-of-*.json'))
+    counts = {int(path.stem.rsplit('-', 1)[1]) for path in found}
+    if len(counts) != 1:
+        raise ValueError(f'{out_dir / SHARDS}: expected the files of one run, found {len(counts)}')
+    missing = counts.pop() - len(found)
+    if missing:
+        return missing
+    videos: list[dict[str, Any]] = []
+    metainfo: dict[str, Any] = {}
+    for path in found:
+        content = read_annotations(path)
+        videos += content['data_list']
+        if len(content['metainfo']['classes']) > len(metainfo.get('classes', ())):
+            metainfo = content['metainfo']
+    write_annotations(out_dir / 'annotations.json', metainfo, videos)
+    print(f'{len(videos)} videos of {len(found)} shards: {out_dir / "annotations.json"}')
+    return 0
+
+
+def compare_with_list(
+    kept: Sequence[VideoReport], path: Path, shard: tuple[int, int]
+) -> dict[str, list[str]]:
+    """Videos of a list that are missing here, and those with another number of frames."""
+    listed = {
+        name: frames
+        for name, frames in read_video_list(path).items()
+        if shard_of(name, shard[1]) == shard[0]
+    }
+    have = {report.video_id: report.num_frames for report in kept}
+    missing = [name for name in listed if name not in have]
+    other = [f'{n}: {have[n]} frames, listed {f}' for n, f in listed.items() if have.get(n, f) != f]
+    for what, names in (('missing', missing), ('of another length', other)):
+        more = ' ...' if len(names) > 5 else ''
+        print(
+            f'{len(names)} of {len(listed)} listed videos are {what}. {", ".join(names[:5])}{more}'
+        )
+    return dict(missing=missing, other_length=other)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Convert; returns the exit status: 1 only if nothing could be converted."""
+    args = parse_args(argv)
+    started = time.perf_counter()
+    try:
+        if args.merge:
+            missing = merge(args.out_dir)
+            if missing:
+                print(f'error: {missing} shards are missing', file=sys.stderr)
+            return int(missing > 0)
+        found = find_sources(args.src)
+        kind = choose_source(found, args.source)
+    except (OSError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    number, shards = args.shard
+    names = sorted(name for name in found[kind] if shard_of(name, shards) == number)
+    options: dict[str, Any] = dict(overwrite=args.overwrite)
+    if kind == 'skeleton':
+        options['noise'] = args.noise
+    videos = args.out_dir / 'videos'
+    jobs = [
+        ConversionJob(
+            name, FUNCTIONS[kind], (found[kind][name], videos / f'{name}{SUFFIX}'), options
+        )
+        for name in names
+    ]
+    print(f'{len(jobs)} of {len(found[kind])} {kind} videos from {args.src} to {args.out_dir}')
+    remove_leftovers(videos, names)
+    reports = run_jobs(jobs, args.workers)
+    seconds = time.perf_counter() - started
+    print(format_summary(reports))
+    kept = [report for report in reports if report.status != 'dropped']
+    if not kept:
+        print('error: nothing could be converted', file=sys.stderr)
+        return 1
+    print(f'{len(reports) / seconds:.2f} videos a second, {args.workers} workers.')
+    entries = [
+        describe_video(r.video_id, r.num_frames, f'videos/{r.video_id}{SUFFIX}') for r in kept
+    ]
+    large = any(entry['gt_label'] >= 60 for entry in entries)
+    metainfo = dict(
+        dataset_type='NTURGBDDataset',
+        task='action_recognition',
+        classes=list(CLASSES if large else CLASSES[:60]),
+        source=kind,
+    )
+    extra: dict[str, Any] = dict(source=kind, src=args.src.name, seconds=round(seconds, 1))
+    if args.list is not None:
+        extra['list'] = compare_with_list(kept, args.list, args.shard)
+    annotations, report = shard_files(args.out_dir, args.shard)
+    write_json(report, report_to_json(reports, **extra))
+    write_annotations(annotations, metainfo, entries)
+    print(f'{seconds:.0f} s. Annotations: {annotations}')
+    if shards > 1:
+        missing = merge(args.out_dir)
+        if missing:
+            print(f'{missing} of {shards} shards are not finished')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
