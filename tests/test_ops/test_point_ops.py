@@ -115,6 +115,50 @@ def test_large_clouds_agree_between_backends():
         assert all(torch.equal(a, b) for a, b in zip(found, reference, strict=True))
 
 
+@pytest.mark.skipif('numba' not in BACKENDS, reason='numba is not installed')
+@pytest.mark.parametrize('grid', [True, False])
+def test_both_algorithms_of_the_ball_query_agree_with_brute_force(monkeypatch, grid):
+    from mmpointvideo.ops.backends import hit_rate
+
+    monkeypatch.setattr(hit_rate, 'prefers_grid', lambda *args: grid)
+    rng = np.random.default_rng(1)
+    flat = rng.random((2, 60, 3)).astype(np.float32) * 8
+    flat[0, :, 1] = 3.0  # a plane
+    flat[1, :, :2] = -2.0  # a line
+    cases = [
+        (grid_clouds(rng, 2, 70, 0.125), grid_clouds(rng, 2, 20, 0.25)),  # hits on the boundary
+        (flat, flat[:, ::7].copy()),
+        (flat, flat[:, ::7] + np.float32(1e6)),  # far outside
+        (np.zeros((1, 5, 3), np.float32), np.zeros((1, 2, 3), np.float32)),
+        (flat.astype(np.float64), flat[:, :4].astype(np.float64)),
+    ]
+    with ops.use_backend('numba'):
+        for xyz, centers in cases:
+            for radius, neighbors in ((0.25, 3), (0.5, 70), (1e-3, 2), (50.0, 4)):
+                found = ops.ball_query(
+                    torch.from_numpy(xyz), torch.from_numpy(centers), radius, neighbors
+                )
+                if xyz.dtype == np.float32:
+                    expected = literal.ball_query(xyz, centers, radius, neighbors)
+                else:
+                    with ops.use_backend('torch'):
+                        expected = ops.ball_query(
+                            torch.from_numpy(xyz), torch.from_numpy(centers), radius, neighbors
+                        ).numpy()
+                assert np.array_equal(found, expected)
+
+
+def test_the_ball_query_follows_the_density():
+    from mmpointvideo.ops.backends.hit_rate import hit_rate, prefers_grid
+
+    cloud = torch.rand(2, 4096, 3)
+    assert hit_rate(cloud, cloud, 10.0) == 1
+    assert hit_rate(cloud, cloud + 50, 0.5) == 0
+    assert not prefers_grid(cloud, cloud[:, :1024], 0.5, 9)  # full after some ten points
+    assert prefers_grid(cloud * 50, cloud[:, :1024] * 50, 0.9, 32)  # nearly empty balls
+    assert not prefers_grid(cloud[:, :512] * 50, cloud[:, :64] * 50, 0.9, 32)  # little to do
+
+
 def test_published_order_matches_the_kernel_for_more_points_than_threads():
     cloud = grid_clouds(np.random.default_rng(5), 1, 700, 0.25)
     found = ops.furthest_point_sample(torch.from_numpy(cloud), 20, tie_order='published')

@@ -49,7 +49,9 @@ def _load() -> dict[str, Callable]:
             f'numba cannot be imported ({error}): pip install mmpointvideo[fast]'
         ) from error
 
+    from . import hit_rate
     from . import numba_aggregation as fused
+    from . import numba_grid as grid
     from . import numba_kernels as kernels
     from . import numba_norm as norm
     from .numba_row_ops import operators as row_operators
@@ -80,17 +82,33 @@ def _load() -> dict[str, Callable]:
 
     def ball_query(xyz: Tensor, centers: Tensor, radius: float, num_neighbors: int) -> Tensor:
         idx = torch.empty(*centers.shape[:2], num_neighbors, dtype=torch.int64)
-        points = _array(xyz.transpose(1, 2))
-        squared_radius = points.dtype.type(radius) * points.dtype.type(radius)
-        run(
-            xyz.shape[1] * centers.shape[0] * centers.shape[1],
-            kernels.first_in_ball,
-            points,
-            _array(centers),
-            squared_radius,
-            idx.numpy(),
-        )
+        rounded = idx.numpy(), _array(centers), _array(xyz[:0]).dtype.type(radius)
+        if hit_rate.prefers_grid(xyz, centers, radius, num_neighbors):
+            query_cells(_array(xyz), *rounded)
+        else:
+            out, asked, r = rounded
+            run(
+                xyz.shape[1] * centers.shape[0] * centers.shape[1],
+                kernels.first_in_ball,
+                _array(xyz.transpose(1, 2)),
+                asked,
+                r * r,
+                out,
+            )
         return idx
+
+    def query_cells(points: np.ndarray, out: np.ndarray, asked: np.ndarray, radius) -> None:
+        num_batch, num_points = points.shape[:2]
+        cells = (
+            np.empty((num_batch, 3)),
+            np.empty(num_batch),
+            np.empty((num_batch, 3), np.int64),
+            np.empty((num_batch, 2 * num_points + 1), np.int64),
+            np.empty((num_batch, num_points), np.int64),
+            np.empty_like(points),
+        )
+        run(points.size * 8, grid.fill_cells, points, float(radius), *cells)
+        run(out.size * 32, grid.first_in_cells, asked, radius * radius, *cells, out)
 
     def three_nn(target_xyz: Tensor, source_xyz: Tensor) -> tuple[Tensor, Tensor]:
         distance = torch.empty_like(target_xyz, memory_format=torch.contiguous_format)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .base import Backend
+from .hit_rate import SMALL_CLOUD, hit_rate, scanned_points
 from .torch_aggregation import gather_sum, multiply_sum, pool_max, sum_displacements
 from .torch_norm import frame_moments, normalize_relu
 from .torch_rows import combine_rows, normalize_max, normalize_rows, row_moments
@@ -66,7 +67,8 @@ def ball_query(xyz: Tensor, centers: Tensor, radius: float, num_neighbors: int) 
     """See :func:`mmpointvideo.ops.ball_query`.
 
     Points are scanned in growing blocks; balls that are full drop out, so a dense cloud costs
-    little. Rows are processed in chunks of at most ``CHUNK`` distances.
+    little; where most balls stay open to the end, all points are one block. Rows are processed
+    in chunks of at most ``CHUNK`` distances.
     """
     num_batch, num_points = xyz.shape[:2]
     num_centers = centers.shape[1]
@@ -78,6 +80,10 @@ def ball_query(xyz: Tensor, centers: Tensor, radius: float, num_neighbors: int) 
     active = torch.arange(rows, device=xyz.device)
     flat_centers = centers.reshape(rows, 3)
     start, width = 0, 64
+    if num_points >= SMALL_CLOUD:
+        rate = hit_rate(xyz, centers, radius)
+        if scanned_points(rate, num_points, num_neighbors) > num_points / 2:
+            width = num_points
     while start < num_points and active.numel():
         stop = min(start + width, num_points)
         rows_at_once = max(1, CHUNK // (stop - start))
