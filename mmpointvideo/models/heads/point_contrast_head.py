@@ -54,7 +54,8 @@ class PointContrastHead(nn.Module):
         zero = target.new_zeros((), dtype=torch.float32)
         bank, groups, share = target.new_empty(0, target.shape[1]), None, zero
         if memory_bank is not None:
-            bank = memory_bank.valid_features()
+            # no copy: the loss takes its gradient at once, an update later cannot change it
+            bank = memory_bank.features[: memory_bank.num_valid]
             entry_video = memory_bank.provenance.video[: len(bank)]
             groups = video_index.repeat_interleave(superpoints), entry_video
             if len(bank):
@@ -69,6 +70,7 @@ class PointContrastHead(nn.Module):
             batch_target=batch_target,
             batch_offset=offset,
             groups=groups if self.exclude_same_video else None,
+            unit_bank=True,
         )
         return {
             'loss_contrast': loss,

@@ -17,7 +17,7 @@ WEIGHTINGS = ('feature_weighted', 'add_positives', 'softmax')
 ANCHORS = ('prediction', 'target')
 
 #: largest number of similarities in one chunk of rows
-MOST_SIMILARITIES = 1 << 22
+MOST_SIMILARITIES = 1 << 20
 # A logit that takes no part: finite, so that a row without negatives has a zero gradient, not NaN.
 _ABSENT = -1e30
 
@@ -112,6 +112,7 @@ class PointInfoNCELoss(nn.Module):
         batch_target: Tensor | None = None,
         batch_offset: int = 0,
         groups: tuple[Tensor, Tensor] | None = None,
+        unit_bank: bool = False,
     ) -> Tensor:
         """Mean loss over superpoints.
 
@@ -127,6 +128,7 @@ class PointInfoNCELoss(nn.Module):
             batch_offset: Row of ``batch_target`` at which this process' targets begin.
             groups: Numbers ``(M,)`` of the targets and ``(S,)`` of the entries: an entry with a
                 target's own number is excluded, as with ``exclude``, which needs a table.
+            unit_bank: The entries have length 1 already: no normalised copy is made.
 
         Returns:
             A scalar.
@@ -140,6 +142,7 @@ class PointInfoNCELoss(nn.Module):
             batch_target=batch_target,
             batch_offset=batch_offset,
             groups=groups,
+            unit_bank=unit_bank,
         )
         return loss
 
@@ -154,13 +157,15 @@ class PointInfoNCELoss(nn.Module):
         batch_target: Tensor | None = None,
         batch_offset: int = 0,
         groups: tuple[Tensor, Tensor] | None = None,
+        unit_bank: bool = False,
     ) -> tuple[Tensor, ContrastStatistics]:
         """As ``forward``, with what the loss saw."""
         self._check(prediction, target, bank, exclude, groups)
         k = self.num_neighbors if num_neighbors is None else num_neighbors
         use_batch = self.in_batch_negatives or len(bank) == 0
         with torch.autocast(prediction.device.type, enabled=False):
-            prediction, target, bank = _unit(prediction), _unit(target), _unit(bank.detach())
+            prediction, target, bank = _unit(prediction), _unit(target), bank.detach()
+            bank = bank.to(target.dtype) if unit_bank else _unit(bank)
             others = target if batch_target is None else _unit(batch_target)
             if not use_batch:
                 others = others[:0]

@@ -84,8 +84,7 @@ class MemoryBank(nn.Module):
         return Provenance(self.video, self.frame, self.position)
 
     def valid_features(self) -> Tensor:
-        """The filled part of the bank, ``(num_valid, c)``; a copy, so that an update between
-        forward and backward cannot change what the backward pass reads."""
+        """The filled part of the bank, ``(num_valid, c)``; a copy, which updates leave alone."""
         return self.features[: self.num_valid].clone()
 
     @torch.no_grad()

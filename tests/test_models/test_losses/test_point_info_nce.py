@@ -102,6 +102,8 @@ def test_vectors_are_normalised_first():
     loss = PointInfoNCELoss(0.1)
     scaled = loss(prediction * 3, target * 0.1, bank * 7)
     torch.testing.assert_close(scaled, loss(prediction, target, bank))
+    unit = torch.nn.functional.normalize(bank)
+    torch.testing.assert_close(scaled, loss(prediction, target, unit, unit_bank=True))
 
 
 def test_gathered_targets_of_other_processes_are_negatives():
