@@ -1,7 +1,10 @@
-"""What programs use: models, features."""
+"""What programs use: models, features, predictions."""
 
 from .features import build_feature_dataloader, extract_features
+from .inference import class_names, inference_recognizer, inference_segmentor
+from .inferencer import PointVideoInferencer
 from .init_model import init_model
+from .model_list import find_config, list_models
 from .scenes import (
     SegmentedScene,
     build_scene_dataset,
@@ -9,13 +12,22 @@ from .scenes import (
     segment_scene,
     segment_scenes,
 )
+from .videos import Video, open_video
 
 __all__ = [
+    'PointVideoInferencer',
     'SegmentedScene',
+    'Video',
     'build_feature_dataloader',
     'build_scene_dataset',
+    'class_names',
     'extract_features',
+    'find_config',
+    'inference_recognizer',
+    'inference_segmentor',
     'init_model',
+    'list_models',
+    'open_video',
     'score_scenes',
     'segment_scene',
     'segment_scenes',

@@ -1,0 +1,137 @@
+"""A config's data pipeline, for videos that are in no data set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from mmpointvideo.datasets.clips import clip_starts
+from mmpointvideo.datasets.transforms import (
+    LoadPointVideoFrames,
+    MapPointLabels,
+    PackPointVideoInputs,
+    RandomFlip,
+    RandomJitter,
+    RandomRotate,
+    RandomScale,
+    SampleFrames,
+    ScaleCoordinates,
+    SplitSegments,
+)
+from mmpointvideo.registry import TRANSFORMS
+
+from .videos import Video
+
+# chance, labels, and what :meth:`ClipPipeline.pack` is told
+_LEFT_OUT = (
+    MapPointLabels,
+    RandomFlip,
+    RandomJitter,
+    RandomRotate,
+    RandomScale,
+    SampleFrames,
+    SplitSegments,
+)
+
+
+class ClipPipeline:
+    """What a config does with a clip before its model sees it, without labels and chance.
+
+    The test pipeline where there is one, else the training pipeline without its random transforms
+    (points are still drawn, by the video's name and the clip's start: every time the same).
+
+    Args:
+        cfg: A config with a dataloader.
+
+    Attributes:
+        num_frames: T.
+        frame_interval: Distance between two frames.
+        clips: How many clips a video has.
+        halves: Scenes are cut into halves.
+        scale: Factor from the data set's unit to the network's.
+        num_segments: L, or None.
+
+    Raises:
+        ValueError: If the config has no dataloader with a pipeline.
+    """
+
+    def __init__(self, cfg: Config) -> None:
+        init_default_scope(cfg.get('default_scope', 'mmpointvideo'))
+        loader = cfg.get('test_dataloader') or cfg.get('val_dataloader')
+        loader = loader or cfg.get('train_dataloader')
+        dataset: Any = loader.dataset if loader else None
+        while dataset is not None and 'dataset' in dataset:
+            dataset = dataset.dataset
+        if dataset is None or not dataset.get('pipeline'):
+            raise ValueError('the config has no dataloader with a pipeline to prepare clips with')
+        self.num_frames: int = dataset.num_frames
+        self.frame_interval: int = dataset.get('frame_interval', 1)
+        clips = dataset.get('clips', 'all')
+        self.clips: Any = 1 if clips == 'random' else clips
+        self.scale = 1.0
+        self.num_segments: int | None = None
+        self.channels: tuple[str, ...] = ()
+        self.steps: list[Any] = []
+        is_scene = False
+        for step in dataset.pipeline:
+            built = TRANSFORMS.build(step) if isinstance(step, dict) else step
+            is_scene |= type(built).__name__ == 'CropHalfScene'
+            if isinstance(built, SplitSegments):
+                self.num_segments = built.num_segments
+            if isinstance(built, _LEFT_OUT):
+                continue
+            if isinstance(built, LoadPointVideoFrames):
+                self.channels = built.channels
+            if isinstance(built, PackPointVideoInputs):
+                built.seg_label = None
+            if isinstance(built, ScaleCoordinates):
+                self.scale *= built.factor
+            self.steps.append(built)
+        self.is_scene = is_scene
+        self.halves: bool = is_scene and bool(dataset.get('halves', True))
+
+    def starts(self, total_frames: int, clips: int | str | None = None) -> list[int]:
+        """First frames of a video's clips."""
+        wanted: Any = self.clips if clips is None else clips
+        return clip_starts(total_frames, self.num_frames, self.frame_interval, 1, wanted).tolist()
+
+    def pack(
+        self,
+        video: Video,
+        frame_inds: np.ndarray,
+        start: int,
+        half: int | None = None,
+        center: np.ndarray | None = None,
+    ) -> dict[str, Any]:
+        """One clip, packed for the model.
+
+        Args:
+            video: The video.
+            frame_inds: ``(T,)``.
+            start: What the draws of points depend on.
+            half: Of a scene.
+            center: Of a scene, ``(3,)``.
+        """
+        results: dict[str, Any] = dict(
+            frame_inds=np.asarray(frame_inds),
+            video_id=video.name,
+            video_index=0,
+            clip_start=start,
+            num_frames=len(frame_inds),
+            frame_interval=self.frame_interval,
+            total_frames=video.num_frames,
+            test_mode=True,
+            half=half,
+            center=center,
+            frame_id=int(frame_inds[-1]),
+        )
+        for step in self.steps:
+            if isinstance(step, LoadPointVideoFrames):
+                results['frames'] = video.read(frame_inds, self.channels)
+                results['feature_channels'] = self.channels
+            else:
+                results = step(results)
+        return results
