@@ -8,14 +8,16 @@ backward pass, and how far outputs and gradients are apart::
     python tools/analysis_tools/benchmark_encoder.py --size paper --device cuda
     python tools/analysis_tools/benchmark_encoder.py --encoder p4transformer --extent 20
 
-Every row runs in a process of its own. Ratios are to the first row. Times are minima over
-``--repeats``; on a shared machine only the ratios mean something. Needs the project's ``tests``
-folder (the transcriptions live there).
+``benchmark_bars.py`` runs the cases of docs/performance.md in one go. Every row runs in a process
+of its own. Ratios are to the first row. Times are minima over ``--repeats``; on a shared machine
+only the ratios mean something. Needs the project's ``tests`` folder (the transcriptions live
+there).
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -72,6 +74,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--threads', type=int, help='CPU threads (default: as PyTorch chooses)')
     parser.add_argument('--repeats', type=int, default=2)
     parser.add_argument('--backends', nargs='+', help='default: all that take the device')
+    parser.add_argument(
+        '--recompute', action='store_true', help='ours: normalise again in the backward pass'
+    )
+    parser.add_argument('--bf16', action='store_true', help='ours: matrix products in bfloat16')
+    parser.add_argument(
+        '--tf32', action='store_true', help='CUDA: TF32 in all float32 matrix products'
+    )
     parser.add_argument('--linear-route', choices=['auto', 'native', 'onednn'], default='auto')
     parser.add_argument(
         '--cpu-time',
@@ -121,6 +130,7 @@ def build(options: dict) -> tuple[nn.Module, Tensor, Tensor | None]:
             width=options['width'],
             variant=options['variant'],
             padding_mode=options['padding_mode'],
+            recompute=options['recompute'] and not options['literal'],
         )
         xyz, features = moving_bodies(*size, device), None
     else:
@@ -148,6 +158,12 @@ def resident(field: str = 'VmRSS') -> int:
     raise RuntimeError(f'/proc/self/status has no {field}: this tool needs Linux')
 
 
+def forget_peak() -> None:
+    """Let ``VmHWM`` start again from the memory that is resident now."""
+    with contextlib.suppress(OSError):  # without the right to, the peak of compiling stays in
+        Path('/proc/self/clear_refs').write_text('5')
+
+
 def encode(model: nn.Module, xyz: Tensor, features: Tensor | None, literal: bool) -> Tensor:
     """Features of the encoder, or of the published loop with its weights."""
     if not literal:
@@ -167,15 +183,28 @@ def measure(options: dict) -> dict:
     Returns:
         Best times, peak memory, kept bytes, output and gradients.
     """
+    from tests.reference.memory import kept_for_backward
+
     cuda = options['device'].startswith('cuda')
     torch.set_num_threads(options['threads'])
     set_backend(options['backend'])
     set_linear_route(options['linear_route'])
+    if options['tf32']:
+        torch.set_float32_matmul_precision('high')
+        torch.backends.cudnn.allow_tf32 = True
     clock = time.process_time if options['cpu_time'] else time.perf_counter
     model, xyz, features = build(options)
     clip, literal = (xyz, features), options['literal']
     few = xyz[:1, :, :128], None if features is None else features[:1, :, :, :128]
-    encode(model, *few, literal).mean().backward()  # compile, load
+    half = torch.autocast(
+        options['device'].split(':')[0], torch.bfloat16, options['bf16'] and not literal
+    )
+
+    def forward(given: tuple[Tensor, Tensor | None]) -> Tensor:
+        with half:
+            return encode(model, *given, literal)
+
+    forward(few).float().mean().backward()  # compile, load
 
     def synchronize() -> None:
         if cuda:
@@ -184,33 +213,24 @@ def measure(options: dict) -> dict:
     synchronize()
     if cuda:
         torch.cuda.reset_peak_memory_stats()
+    forget_peak()
     before = torch.cuda.memory_allocated() if cuda else resident()
     result: dict = {'forward': float('inf'), 'backward': float('inf')}
     for _ in range(options['repeats']):
         model.zero_grad(set_to_none=True)
         start = clock()
-        out = encode(model, *clip, literal)
+        out = forward(clip)
         synchronize()
         middle = clock()
-        out.square().mean().backward()
+        out.float().square().mean().backward()
         synchronize()
         result['forward'] = min(result['forward'], middle - start)
         result['backward'] = min(result['backward'], clock() - middle)
     result['peak'] = (torch.cuda.max_memory_allocated() if cuda else resident('VmHWM')) - before
-    result['output'] = out.detach().cpu().numpy()
+    result['output'] = out.detach().float().cpu().numpy()
     result['gradients'] = {name: p.grad.cpu().numpy() for name, p in model.named_parameters()}
-
-    kept: dict[int, int] = {}
-
-    def pack(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        out = encode(model, *clip, literal)  # held, so that no address comes twice
-    weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
-    result['kept'] = sum(size for pointer, size in kept.items() if pointer not in weights)
+    del out
+    _, result['kept'] = kept_for_backward(lambda: forward(clip), model.parameters())
     return result
 
 
@@ -225,26 +245,44 @@ def deviation(ours: np.ndarray, theirs: np.ndarray) -> float:
     return float(np.abs(ours - theirs).max() / max(float(np.abs(theirs).max()), 1e-30))
 
 
+def worst_gradient(ours: dict, theirs: dict) -> float:
+    """Largest :func:`deviation` of a parameter's gradient."""
+    gradients = theirs['gradients']
+    return max(deviation(found, gradients[name]) for name, found in ours['gradients'].items())
+
+
+def default_options(encoder: str = 'pstnet', size: str = 'small') -> dict:
+    """What :func:`measure` reads."""
+    clips, frames, points, width = SIZES[encoder][size]
+    return dict(
+        encoder=encoder,
+        clips=clips,
+        frames=frames,
+        points=points,
+        width=width,
+        segments=1,
+        extent=20.0,
+        variant='msr',
+        padding_mode='replicate',
+        device='cpu',
+        threads=torch.get_num_threads(),
+        repeats=2,
+        linear_route='auto',
+        cpu_time=False,
+        recompute=False,
+        bf16=False,
+        tf32=False,
+        literal=False,
+        backend='torch',
+    )
+
+
 def main() -> None:
     """Measure every backend and print a table."""
     args = parse_args()
-    clips, frames, points, width = SIZES[args.encoder][args.size]
-    options = dict(
-        encoder=args.encoder,
-        extent=args.extent,
-        clips=args.clips or clips,
-        frames=args.frames or frames,
-        points=args.points or points,
-        width=width,
-        segments=args.segments,
-        variant=args.variant,
-        padding_mode=args.padding_mode,
-        device=args.device,
-        threads=args.threads or torch.get_num_threads(),
-        repeats=args.repeats,
-        linear_route=args.linear_route,
-        cpu_time=args.cpu_time,
-    )
+    options = default_options(args.encoder, args.size)
+    chosen = {name: value for name, value in vars(args).items() if name in options}
+    options |= {name: value for name, value in chosen.items() if value is not None}
     if options['frames'] % args.segments:
         raise SystemExit(f'{options["frames"]} frames do not divide into {args.segments} segments')
     on_cuda = args.device.startswith('cuda')
@@ -265,11 +303,12 @@ def main() -> None:
             f'{args.extent:g} m, {distinct_neighbors(model, xyz):.1f} of '
             f'{model.convs[0].num_neighbors} neighbours distinct in the first layer'
         )
+    settings = [name for name in ('recompute', 'bf16', 'tf32') if options[name]]
     print(
         f'{args.encoder}: {options["clips"]} clips x {options["frames"]} frames x '
         f'{options["points"]} points, '
-        f'{args.segments} segment(s) a clip, width {width:g}, {kind}, '
-        f'{args.device}, {options["threads"]} threads, '
+        f'{args.segments} segment(s) a clip, width {options["width"]:g}, {kind}, '
+        f'{", ".join([args.device, *settings])}, {options["threads"]} threads, '
         f'{"CPU time" if args.cpu_time else "wall time"}, torch {torch.__version__}'
     )
     print(
@@ -281,16 +320,13 @@ def main() -> None:
     total = reference['forward'] + reference['backward']
     for label, found in rows:
         seconds = found['forward'] + found['backward']
-        worst = max(
-            deviation(gradient, reference['gradients'][name])
-            for name, gradient in found['gradients'].items()
-        )
         print(
             f'| {label} | {found["forward"]:.3f} | {found["backward"]:.3f} | {seconds:.3f} '
             f'| {total / seconds:.2f}x | {found["peak"] / MIB:.0f} '
             f'| {reference["peak"] / max(found["peak"], 1):.1f}x | {found["kept"] / MIB:.0f} '
             f'| {reference["kept"] / found["kept"]:.1f}x '
-            f'| {deviation(found["output"], reference["output"]):.0e} | {worst:.0e} |'
+            f'| {deviation(found["output"], reference["output"]):.0e} '
+            f'| {worst_gradient(found, reference):.0e} |'
         )
 
 

@@ -27,6 +27,7 @@ from mmengine.config import Config, DictAction
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, set_random_seed
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from mmpointvideo.ops import available_backends, dispatch
@@ -163,6 +164,8 @@ def split_by_part(events: Any, device: bool) -> dict[str, float]:
         parts[id(event)] = found
         return found
 
+    # what runs on the device is counted with the operator that started it
+    events = [event for event in events if event.device_type == DeviceType.CPU]
     ordered = sorted(events, key=lambda event: event.time_range.start)
     for event in ordered:  # a forward operator comes before its node
         part = part_of(event)
