@@ -12,23 +12,37 @@ from .scenes import (
     segment_scene,
     segment_scenes,
 )
+from .superpoints import (
+    Superpoints,
+    encode_superpoints,
+    merge_prototypes,
+    point_prototypes,
+    prototype_shares,
+    spread_to_points,
+)
 from .videos import Video, open_video
 
 __all__ = [
     'PointVideoInferencer',
     'SegmentedScene',
+    'Superpoints',
     'Video',
     'build_feature_dataloader',
     'build_scene_dataset',
     'class_names',
+    'encode_superpoints',
     'extract_features',
     'find_config',
     'inference_recognizer',
     'inference_segmentor',
     'init_model',
     'list_models',
+    'merge_prototypes',
     'open_video',
+    'point_prototypes',
+    'prototype_shares',
     'score_scenes',
     'segment_scene',
     'segment_scenes',
+    'spread_to_points',
 ]
