@@ -2,6 +2,7 @@
 
 from .msr import convert_msr_bin, convert_msr_npz, convert_msr_skeleton
 from .ntu import convert_ntu_depth, convert_ntu_npz, convert_ntu_skeleton
+from .nvgesture import convert_nvgesture
 from .point_folder import convert_point_folder, natural_key
 from .report import VideoReport, format_summary, report_to_json
 from .runner import ConversionJob, run_jobs
@@ -18,6 +19,7 @@ __all__ = [
     'convert_ntu_depth',
     'convert_ntu_npz',
     'convert_ntu_skeleton',
+    'convert_nvgesture',
     'convert_point_folder',
     'convert_synthia_npz',
     'convert_synthia_sequence',
