@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -175,26 +175,35 @@ class PointClip:
 
     def pick(self, frames: Sequence[int]) -> PointClip:
         """A clip of some of the frames; limits of the colours stay as they are."""
-        layers = {
-            name: Layer(
-                [layer.values[t] for t in frames],
-                layer.names,
-                layer.colors,
-                layer.limits,
-                layer.colormap,
-                layer.ignore_index,
-            )
-            for name, layer in self.layers.items()
-        }
         names = self.frame_names or []
-        return PointClip(
+        return self._replaced(
             [self.frames[t] for t in frames],
-            layers,
-            self.title,
+            {name: [layer.values[t] for t in frames] for name, layer in self.layers.items()},
             [names[t] for t in frames],
-            self.up,
-            self.size,
         )
+
+    def thin(self, max_points: int, rng: np.random.Generator) -> PointClip:
+        """The same clip with at most ``max_points`` points a frame, drawn at random."""
+        if max(len(frame) for frame in self.frames) <= max_points:
+            return self
+        keep = [np.sort(rng.permutation(len(frame))[:max_points]) for frame in self.frames]
+        return self._replaced(
+            [frame[k] for frame, k in zip(self.frames, keep, strict=True)],
+            {
+                name: [value[k] for value, k in zip(layer.values, keep, strict=True)]
+                for name, layer in self.layers.items()
+            },
+            self.frame_names,
+        )
+
+    def _replaced(
+        self,
+        frames: list[np.ndarray],
+        values: Mapping[str, list[np.ndarray]],
+        frame_names: Sequence[str] | None,
+    ) -> PointClip:
+        layers = {n: replace(layer, values=values[n]) for n, layer in self.layers.items()}
+        return replace(self, frames=frames, layers=layers, frame_names=frame_names)
 
 
 def label_layers(

@@ -70,7 +70,7 @@ def write_html(
     entries = []
     for clip, name in zip(clips, colors, strict=True):
         clip.layer(name)
-        entry = _encode_clip(_thin(clip, max_points, seed), blob)
+        entry = _encode_clip(clip.thin(max_points, np.random.default_rng(seed)), blob)
         entry.update(color=name, point=point_size * clip.size)
         entries.append(entry)
     meta = dict(
@@ -110,30 +110,6 @@ def _eye(view: View) -> dict[str, float]:
         y=float(-flat * np.cos(azimuth) - 1e-3),
         z=float(2.0 * np.sin(elevation)),
     )
-
-
-def _thin(clip: PointClip, max_points: int, seed: int) -> PointClip:
-    """The same clip with at most ``max_points`` points a frame."""
-    if max(len(frame) for frame in clip.frames) <= max_points:
-        return clip
-    rng = np.random.default_rng(seed)
-    keep = [
-        rng.permutation(len(frame))[:max_points] if len(frame) > max_points else slice(None)
-        for frame in clip.frames
-    ]
-    layers = {
-        name: Layer(
-            [value[k] for value, k in zip(layer.values, keep, strict=True)],
-            layer.names,
-            layer.colors,
-            layer.limits,
-            layer.colormap,
-            layer.ignore_index,
-        )
-        for name, layer in clip.layers.items()
-    }
-    frames = [frame[k] for frame, k in zip(clip.frames, keep, strict=True)]
-    return PointClip(frames, layers, clip.title, clip.frame_names, clip.up, clip.size)
 
 
 def _encode_clip(clip: PointClip, blob: bytearray) -> dict[str, Any]:

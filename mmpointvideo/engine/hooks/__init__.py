@@ -8,6 +8,7 @@ from .non_finite_guard_hook import NonFiniteGuardHook
 from .rank_monitor_hook import RankMonitorHook
 from .sync_buffers_hook import SyncBuffersHook
 from .termination_hook import TerminationHook
+from .visualization_hook import VisualizationHook
 
 __all__ = [
     'BestAndLastHook',
@@ -18,5 +19,6 @@ __all__ = [
     'RankMonitorHook',
     'SyncBuffersHook',
     'TerminationHook',
+    'VisualizationHook',
     'calibrate_batch_norm',
 ]

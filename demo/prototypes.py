@@ -1,0 +1,80 @@
+"""Colour every point by its prototype (Figure 4 of PointCPSC).
+
+    python demo/prototypes.py CHECKPOINT
+
+Superpoints of every frame are assigned to the prototypes of pre-training and the assignment is
+carried to the raw points. With --out FILE.html the picture can be turned in a browser, beside the
+true body parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from defaults import PRETRAIN, add_data_root, describe, make_parser, read_videos, spread_frames
+from defaults import test_videos as pick_videos
+
+from mmpointvideo.apis import find_config, init_model, point_prototypes
+from mmpointvideo.visualization import Layer, PointClip, clip_from_store, write_clips
+
+
+def prototype_clips(
+    model: object, videos: list[dict], meta: dict, count: int | None, groups: np.ndarray | None
+) -> list[PointClip]:
+    """Clips with the layer ``prototype``.
+
+    Args:
+        model: A PointCPSC.
+        videos: Annotations.
+        meta: Of the data set.
+        count: Frames of a video, evenly spaced; None: all.
+        groups: ``(k,)`` group of every prototype, to show groups instead.
+    """
+    number = len(model.cluster_head.target_prototypes)  # type: ignore[attr-defined]
+    names = [f'prototype {i}' for i in range(number)]
+    if groups is not None:
+        members = [np.flatnonzero(groups == g).tolist() for g in range(groups.max() + 1)]
+        names = [f'prototype{"s" * (len(m) > 1)} {"+".join(map(str, m))}' for m in members]
+    clips = []
+    for video in videos:
+        total = video['num_frames']
+        frames = spread_frames(total, count or total)
+        labels = point_prototypes(model, video['video_path'], frames)
+        if groups is not None:
+            labels = [groups[label] for label in labels]
+        clip = clip_from_store(
+            video['video_path'], frames, None, meta, describe(video, meta).replace(': ', '\n')
+        )
+        clip.layers['prototype'] = Layer(labels, names)
+        clips.append(clip.thin(2048, np.random.default_rng(0)))
+    return clips
+
+
+def main(arguments: Sequence[str] | None = None) -> list[Path]:
+    """Draw, and return the files."""
+    parser = make_parser(__doc__, PRETRAIN)
+    add_data_root(parser)
+    parser.add_argument('--videos', type=int, default=4, help='videos (default 4)')
+    parser.add_argument('--frames', type=int, default=6, help='of a video (default 6)')
+    parser.add_argument('--seed', type=int, default=0, help='which videos')
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/demo/prototypes.png'))
+    args = parser.parse_args(arguments)
+    meta, videos = read_videos(args.data_root)
+    model = init_model(find_config(args.config), args.checkpoint, args.device)
+    chosen = pick_videos(videos, args.videos, args.seed)
+    clips = prototype_clips(model, chosen, meta, args.frames, None)
+    counts = np.zeros(len(clips[0].layers['prototype'].names or ()), int)
+    for clip in clips:
+        for values in clip.layers['prototype'].values:
+            counts += np.bincount(values, minlength=len(counts))
+    for index, share in enumerate(counts / counts.sum()):
+        print(f'prototype {index}: {share:6.1%} of the points')
+    files = write_clips(args.out, clips, 'prototype', 'Points by their prototype')
+    print(f'written: {files[0]}')
+    return files
+
+
+if __name__ == '__main__':
+    main()
