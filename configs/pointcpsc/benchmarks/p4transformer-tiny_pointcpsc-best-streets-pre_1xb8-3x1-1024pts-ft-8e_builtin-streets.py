@@ -1,0 +1,14 @@
+# CPU-size fine-tuning on the built-in streets: as from scratch but for the encoder's weights.
+_base_ = [
+    '../../_base_/models/p4transformer-tiny_segmentor.py',
+    '../../_base_/datasets/builtin_streets.py',
+    '../../_base_/schedules/sgd_coslr_8e.py',
+    '../../default_runtime.py',
+]
+
+model = dict(
+    encoder_checkpoint='work_dirs/'
+    'pointcpsc-best_p4transformer-tiny_1xb8-4x1-1024pts-coslr-6e_builtin-streets/epoch_6.pth',
+    head=dict(class_weights={{_base_.class_weights}}))
+
+default_hooks = dict(best_and_last=dict(type='BestAndLastHook', key='mIoU'))
