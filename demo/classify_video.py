@@ -1,0 +1,89 @@
+"""What a recognizer says about a video, clip by clip.
+
+    python demo/classify_video.py CHECKPOINT [--video FILE_OR_FOLDER]
+
+Prints the likeliest classes of every clip and of the video, and draws both over time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from defaults import PROBE, add_data_root, describe, make_parser, read_videos, spread_frames
+from defaults import test_videos as pick_videos
+
+from mmpointvideo.apis import PointVideoInferencer, Video, open_video
+from mmpointvideo.apis.inference import class_names
+from mmpointvideo.utils.atomic import atomic_write
+from mmpointvideo.visualization import PointClip, draw_sheet
+from mmpointvideo.visualization.colors import categorical_palette
+
+
+def draw(video: Video, result: dict[str, Any], names: list[str], frames: int, path: Path) -> None:
+    """Frames of the video above, probabilities over time below."""
+    from matplotlib.figure import Figure
+
+    picks = spread_frames(video.num_frames, 6)
+    rng = np.random.default_rng(0)
+    shown = [video.read([t], ()).xyz for t in picks]
+    clip = PointClip(shown, {}, result['video_id'], [f'frame {t}' for t in picks])
+    sheet = draw_sheet([clip.thin(2048, rng)], 'height', 6)
+    figure = Figure(figsize=(9, 6.3), layout='constrained')
+    above, below = figure.subplots(2, 1, height_ratios=[1.1, 1])
+    above.imshow(sheet)
+    above.set_axis_off()
+    scores = result['clip_scores']
+    best = np.argsort(-result['scores'])[:5]
+    lines = ['-', '--', '-.', ':', (0, (5, 1, 1, 1, 1, 1))]
+    for color, line, label in zip(categorical_palette(5), lines, best.tolist(), strict=False):
+        style = dict(color=np.array(color) / 255, linestyle=line, marker='o', markersize=3)
+        below.plot(result['clip_starts'], scores[:, label], label=names[label], **style)
+    below.set(
+        xlabel=f'first frame of a clip of {frames} frames', ylabel='probability', ylim=(0, 1.02)
+    )
+    below.legend(fontsize=8, loc='center left', bbox_to_anchor=(1.01, 0.5))
+    with atomic_write(path) as file:
+        figure.savefig(file, format='png', dpi=100)
+
+
+def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
+    """Predict, print, draw; returns the prediction."""
+    parser = make_parser(__doc__, PROBE)
+    add_data_root(parser)
+    parser.add_argument('--video', help='store, folder or raw .bin (default: one of the data set)')
+    parser.add_argument('--seed', type=int, default=0, help='which video of the data set')
+    parser.add_argument('--lines', type=int, default=6, help='clips to print (default 6)')
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/demo/classify_video.png'))
+    args = parser.parse_args(arguments)
+    truth = ''
+    if args.video is None:
+        meta, videos = read_videos(args.data_root)
+        chosen = pick_videos(videos, 1, args.seed)[0]
+        args.video, truth = chosen['video_path'], describe(chosen, meta)
+    inferencer = PointVideoInferencer(args.config, args.checkpoint, args.device)
+    video = open_video(args.video)
+    result = inferencer(video, clips='all', return_features=True)[0]
+    names = class_names(inferencer.model) or [str(i) for i in range(len(result['scores']))]
+
+    def five(scores: np.ndarray) -> str:
+        order = np.argsort(-scores)[:5]
+        return ', '.join(f'{names[i]} {scores[i]:.2f}' for i in order)
+
+    length = inferencer.pipeline.num_frames
+    for index in spread_frames(len(result['clip_starts']), args.lines):
+        start = result['clip_starts'][index]
+        last = min(start + length, video.num_frames) - 1
+        print(f'frames {start:3d}-{last:3d}: {five(result["clip_scores"][index])}')
+    print(f'video: {five(result["scores"])}')
+    if truth:
+        print(f'truth: {truth}')
+    draw(video, result, names, length, args.out)
+    print(f'written: {args.out}')
+    return result
+
+
+if __name__ == '__main__':
+    main()
