@@ -61,7 +61,10 @@ class FrameNormalization(NamedTuple):
 
 
 def frame_normalization(
-    x: Tensor, norm: nn.BatchNorm1d, statistics: str, slots: Tensor | None = None
+    x: Tensor,
+    norm: nn.BatchNorm1d | nn.SyncBatchNorm,
+    statistics: str,
+    slots: Tensor | None = None,
 ) -> FrameNormalization:
     """Statistics of x, or running averages; in training takes the steps of the latter.
 

@@ -14,7 +14,7 @@ class _ChunkedMean(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows_of: Callable, chunk: int, prediction, target, shared):
         needs = ctx.needs_input_grad[2:]
-        sums = [
+        sums: list[Any] = [
             torch.zeros_like(x) if need else None
             for x, need in zip((prediction, target, shared), needs, strict=True)
         ]

@@ -36,14 +36,14 @@ def fill_cells(xyz, radius, low, inverse, sizes, starts, order, ordered):
                 width *= 1.25
         inverse[b] = 1.0 / width
         for axis in range(3):
-            sizes[b, axis] = np.int64((high[axis] - low[b, axis]) / width) + 1
+            sizes[b, axis] = int((high[axis] - low[b, axis]) / width) + 1
         cell = np.empty(num_points, dtype=np.int64)
         first = starts[b]
         first[:] = 0
         for i in range(num_points):
-            code = np.int64(0)
+            code = 0
             for axis in range(3):
-                step = np.int64((xyz[b, i, axis] - low[b, axis]) * inverse[b])
+                step = int((xyz[b, i, axis] - low[b, axis]) * inverse[b])
                 code = code * sizes[b, axis] + min(step, sizes[b, axis] - 1)
             cell[i] = code
             first[code + 1] += 1
@@ -76,8 +76,8 @@ def first_in_cells(centers, squared_radius, low, inverse, sizes, starts, order, 
             for axis in range(3):
                 step = math.floor((centers[b, m, axis] - low[b, axis]) * inverse[b])
                 step = min(max(step, -2.0), sizes[b, axis] + 1.0)  # far outside: no cell
-                begin[axis] = max(np.int64(step) - 1, 0)
-                end[axis] = min(np.int64(step) + 1, sizes[b, axis] - 1)
+                begin[axis] = max(int(step) - 1, 0)
+                end[axis] = min(int(step) + 1, sizes[b, axis] - 1)
             slots = out[b, m]
             count = 0
             if end[2] >= begin[2]:

@@ -145,8 +145,9 @@ def operators() -> dict[str, Callable]:
 
         @staticmethod
         def backward(ctx, grad: Tensor):
-            saved = ctx.saved_tensors
-            return *backward(grad, *saved, saved[0].shape, True), None, None, None, None
+            g, weight, xyz, centers, idx, frames = ctx.saved_tensors
+            found = backward(grad, g, weight, xyz, centers, idx, frames, g.shape, True)
+            return *found, None, None, None, None
 
     class GatherSum(torch.autograd.Function):
         @staticmethod
@@ -158,8 +159,9 @@ def operators() -> dict[str, Callable]:
 
         @staticmethod
         def backward(ctx, grad: Tensor):
-            unread = [grad] * 4
-            return backward(grad, *unread, *ctx.saved_tensors, ctx.shape, False)[0], None, None
+            idx, frames = ctx.saved_tensors
+            found = backward(grad, grad, grad, grad, grad, idx, frames, ctx.shape, False)
+            return found[0], None, None
 
     return {
         'furthest_point_sample': furthest_point_sample,
