@@ -149,7 +149,9 @@ class TestBenchmarkLoading:
 
     def test_run(self, data_root, tmp_path, capsys):
         tool = _tool('benchmark_loading')
-        options = '--videos 3 --frames 8 --workers 1 --rounds 1 --clips 4 --points 16'
+        options = (
+            '--videos 3 --frames 8 --workers 1 --rounds 1 --clips 4 --batch-size 2 --points 16'
+        )
         out = tmp_path / 'result.json'
         result = tool.main([str(data_root), *options.split(), '--out', str(out)])
         assert result['videos'] == 3 and result['frames'] == 78

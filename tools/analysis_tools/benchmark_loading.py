@@ -41,6 +41,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--clips', type=int, default=64, help='clips of the published layout a turn'
     )
+    parser.add_argument('--batch-size', type=int, default=8, help='clips that a worker hands over')
     parser.add_argument('--points', type=int, help='also draw so many points of every frame')
     parser.add_argument('--out', type=Path, help='write the result into this JSON file')
     return parser.parse_args(argv)
@@ -124,14 +125,15 @@ class Clips(Dataset):
         return [clouds[frame] for frame in frames]
 
 
-def clips_per_second(dataset: Clips, workers: int) -> tuple[float, int]:
-    """Clips a second once the workers have started, and the number of points read."""
-    loader = DataLoader(dataset, batch_size=None, num_workers=workers, prefetch_factor=2)
-    clips = iter(loader)
-    points = int(next(clips))
+def clips_per_second(dataset: Clips, workers: int, batch_size: int) -> tuple[float, int]:
+    """Clips a second once every worker has given its first batch, and the number of points."""
+    loader = DataLoader(dataset, batch_size, num_workers=workers, prefetch_factor=2)
+    batches = iter(loader)
+    first = [next(batches) for _ in range(workers)]
     started = time.perf_counter()
-    points += sum(int(number) for number in clips)
-    return (len(dataset) - 1) / (time.perf_counter() - started), points
+    rest = list(batches)
+    seconds = time.perf_counter() - started
+    return sum(map(len, rest)) / seconds, sum(int(batch.sum()) for batch in first + rest)
 
 
 def measure(
@@ -142,12 +144,13 @@ def measure(
     for turn in range(args.rounds):
         options = (args.frames, args.points, turn)
         # both layouts read the same clips first; the store then more, to take measurable time
-        old, seen = clips_per_second(Clips(stores, published, args.clips, *options), workers)
-        same, expected = clips_per_second(Clips(stores, None, args.clips, *options), workers)
+        size = args.batch_size
+        old, seen = clips_per_second(Clips(stores, published, args.clips, *options), workers, size)
+        same, expected = clips_per_second(Clips(stores, None, args.clips, *options), workers, size)
         if seen != expected:
             raise RuntimeError(f'the layouts hold different points: {seen} and {expected}')
         many = min(args.clips * 16, max(args.clips, int(same * args.clips / old)))
-        new, _ = clips_per_second(Clips(stores, None, many, *options), workers)
+        new, _ = clips_per_second(Clips(stores, None, many, *options), workers, size)
         rates['published'].append(old)
         rates['store'].append(new)
     ratios = [new / old for new, old in zip(rates['store'], rates['published'], strict=True)]
@@ -163,6 +166,8 @@ def measure(
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     """Write the published layout, measure both, print a table."""
     args = parse_args(argv)
+    if args.clips <= max(args.workers) * args.batch_size:
+        raise SystemExit('--clips: expected more than a batch for every worker')
     videos = read_annotations(args.data_root / 'annotations.json')['data_list']
     if len(videos) > args.videos:
         keep = np.linspace(0, len(videos) - 1, args.videos).round().astype(int)
