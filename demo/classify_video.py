@@ -17,36 +17,34 @@ from defaults import test_videos as pick_videos
 
 from mmpointvideo.apis import PointVideoInferencer, Video, open_video
 from mmpointvideo.apis.inference import class_names
-from mmpointvideo.utils.atomic import atomic_write
-from mmpointvideo.visualization import PointClip, draw_sheet
-from mmpointvideo.visualization.colors import categorical_palette
+from mmpointvideo.visualization import PointClip, categorical_palette, draw_sheet, write_png
+from mmpointvideo.visualization.render import figure_image
 
 
-def draw(video: Video, result: dict[str, Any], names: list[str], frames: int, path: Path) -> None:
-    """Frames of the video above, probabilities over time below."""
+def draw(video: Video, result: dict[str, Any], names: list[str], frames: int) -> np.ndarray:
+    """Frames of the video above, probabilities over time below, ``(H, W, 3)`` uint8."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     picks = spread_frames(video.num_frames, 6)
-    rng = np.random.default_rng(0)
     shown = [video.read([t], ()).xyz for t in picks]
     clip = PointClip(shown, {}, result['video_id'], [f'frame {t}' for t in picks])
-    sheet = draw_sheet([clip.thin(2048, rng)], 'height', 6)
-    figure = Figure(figsize=(9, 6.3), layout='constrained')
-    above, below = figure.subplots(2, 1, height_ratios=[1.1, 1])
-    above.imshow(sheet)
-    above.set_axis_off()
+    sheet = draw_sheet([clip.thin(2048, np.random.default_rng(0))], 'height', 6, panel=(1.4, 2.0))
+    figure = Figure(figsize=(sheet.shape[1] / 100, 2.6), layout='constrained')
+    ax = figure.subplots()
     scores = result['clip_scores']
     best = np.argsort(-result['scores'])[:5]
     lines = ['-', '--', '-.', ':', (0, (5, 1, 1, 1, 1, 1))]
     for color, line, label in zip(categorical_palette(5), lines, best.tolist(), strict=False):
         style = dict(color=np.array(color) / 255, linestyle=line, marker='o', markersize=3)
-        below.plot(result['clip_starts'], scores[:, label], label=names[label], **style)
-    below.set(
-        xlabel=f'first frame of a clip of {frames} frames', ylabel='probability', ylim=(0, 1.02)
-    )
-    below.legend(fontsize=8, loc='center left', bbox_to_anchor=(1.01, 0.5))
-    with atomic_write(path) as file:
-        figure.savefig(file, format='png', dpi=100)
+        ax.plot(result['clip_starts'], scores[:, label], label=names[label], **style)
+    ax.set(xlabel=f'first frame of a clip of {frames} frames', ylabel='probability')
+    ax.set_ylim(0, 1.02)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.legend(fontsize=8, loc='center left', bbox_to_anchor=(1.01, 0.5))
+    chart = figure_image(figure, 100)
+    width = min(sheet.shape[1], chart.shape[1])
+    return np.concatenate([sheet[:, :width], chart[:, :width]])
 
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
@@ -80,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     print(f'video: {five(result["scores"])}')
     if truth:
         print(f'truth: {truth}')
-    draw(video, result, names, length, args.out)
+    write_png(args.out, draw(video, result, names, length))
     print(f'written: {args.out}')
     return result
 

@@ -2,8 +2,9 @@
 
     python tools/visualization/browse_dataset.py CONFIG --phase train --num 8
 
-A row is a clip, a column a frame of it, seen from the sensor; colour is depth, or a label of the
-points (``--color part``). Look at them before training: orientation, scale, holes, labels.
+A row is a clip, a column a frame of it; colour is depth, height, or a label of the points
+(``--color part``, ``--color label``). Look at them before training: orientation, scale, holes,
+labels. ``--format html`` writes pages to turn the clips with the mouse.
 """
 
 from __future__ import annotations
@@ -19,13 +20,18 @@ from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS, init_default_scope
 from mmengine.utils import track_iter_progress
 
+from mmpointvideo.datasets.storage import PointVideoStore
+from mmpointvideo.datasets.synthia4d import Synthia4DDataset
 from mmpointvideo.datasets.transforms import (
     LoadPointVideoFrames,
     PackPointVideoInputs,
     SampleFrames,
     SplitSegments,
 )
-from mmpointvideo.utils.atomic import atomic_write
+from mmpointvideo.visualization import Layer, PointClip, class_layer, write_clips
+from mmpointvideo.visualization.clip import UPS, label_layers
+
+COMPUTED = ('depth', 'height')
 
 
 def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
@@ -43,8 +49,11 @@ def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
         help='after the whole pipeline, or all points as they are stored',
     )
     parser.add_argument(
-        '--color', default='depth', help="'depth', or the name of a label of the points"
+        '--color', default='depth', help="'depth', 'height', or the name of a label of the points"
     )
+    parser.add_argument('--format', choices=['png', 'html', 'gif'], default='png')
+    parser.add_argument('--view', help='front, oblique, scene, top (default: by the data set)')
+    parser.add_argument('--up', choices=UPS, default='-y', help='direction (default -y)')
     parser.add_argument(
         '--output-dir', type=Path, help='folder (default work_dirs/browse_dataset/CONFIG)'
     )
@@ -72,15 +81,29 @@ def build_dataset(args: argparse.Namespace) -> BaseDataset:
     dataset = DATASETS.build(loader.dataset)
     steps: list[Any] = []
     for step in dataset.pipeline.transforms:
-        wanted = {args.color} - {'depth'}
-        if isinstance(step, LoadPointVideoFrames) and not wanted.issubset(step.labels):
-            step.labels = (*step.labels, args.color)
+        wanted = {args.color} - set(COMPUTED)
+        if isinstance(step, LoadPointVideoFrames):
+            _check_label(dataset, wanted)
+            if not wanted.issubset(step.labels):
+                step.labels = (*step.labels, args.color)
         if args.mode == 'original' and not isinstance(step, SampleFrames | LoadPointVideoFrames):
             continue
         if not isinstance(step, PackPointVideoInputs | SplitSegments):
             steps.append(step)
     dataset.pipeline.transforms = steps
     return dataset
+
+
+def _check_label(dataset: Any, wanted: set[str]) -> None:
+    """Say which labels there are before a video is asked for one that it lacks."""
+    if not wanted:
+        return
+    found = PointVideoStore(dataset.get_data_info(0)['video_path']).channels
+    if not wanted.issubset(found):
+        raise ValueError(
+            f'--color: expected one of {[*COMPUTED, *found]} for this data set, got '
+            f'{sorted(wanted)[0]!r}'
+        )
 
 
 def clip_clouds(item: dict, color: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -93,48 +116,54 @@ def clip_clouds(item: dict, color: str) -> tuple[list[np.ndarray], list[np.ndarr
         clouds = np.split(frames.xyz, frames.offsets[1:-1])
         labels = frames.channels.get(color)
         labels = None if labels is None else np.split(labels, frames.offsets[1:-1])
-    if color == 'depth':
+    if color in COMPUTED:
         return clouds, [cloud[:, 2] for cloud in clouds]
     if labels is None:
         raise ValueError(f'--color: video {item["video_id"]} has no label {color!r}')
     return clouds, list(labels)
 
 
-def draw_sheet(items: list[dict], path: Path, args: argparse.Namespace, classes: list) -> None:
-    """Write one picture: a row a clip."""
-    from matplotlib.figure import Figure
+def make_clip(item: dict, color: str, meta: dict, up: str = '-y') -> PointClip:
+    """An item of the data set as a clip with the layer ``color``.
 
-    columns = min(args.frames, min(len(item['frame_inds']) for item in items))
-    figure = Figure(figsize=(2.2 * columns + 0.6, 3 * len(items)), layout='constrained')
-    axes = figure.subplots(len(items), columns, squeeze=False)
-    for row, item in zip(axes, items, strict=True):
-        clouds, colors = clip_clouds(item, args.color)
-        picks = np.linspace(0, len(clouds) - 1, columns).round().astype(int)
-        drawn = np.concatenate([clouds[t] for t in picks])
-        values = np.concatenate([colors[t] for t in picks])
-        if len(drawn) == 0:
-            raise ValueError(f'video {item["video_id"]}: no points in the frames to be drawn')
-        (left, top, _), (right, bottom, _) = drawn.min(axis=0), drawn.max(axis=0)
-        margin = 0.05 * max(right - left, bottom - top, 1e-6)
-        style = dict(vmin=values.min(), vmax=values.max(), s=2, linewidths=0, rasterized=True)
-        style['cmap'] = 'viridis_r' if args.color == 'depth' else 'tab20'
-        for ax, t in zip(row, picks, strict=True):
-            cloud, value = clouds[t], colors[t]
-            order = np.argsort(-cloud[:, 2])  # the near ones last, in front
-            image = ax.scatter(cloud[order, 0], cloud[order, 1], c=value[order], **style)
-            # y points down in camera coordinates: the axis too, and people stand upright
-            ax.set(xlim=(left - margin, right + margin), ylim=(bottom + margin, top - margin))
-            ax.set_aspect('equal')
-            ax.tick_params(labelsize=5)
-            ax.set_title(f'frame {item["frame_inds"][t]}, {len(cloud)} points', fontsize=7)
-        label = item.get('gt_label')
-        name = '' if label is None else f'\n{label}: {classes[label] if classes else "?"}'
-        row[0].set_ylabel(f'{item["video_id"]}{name}', fontsize=8)
-        bar = figure.colorbar(image, ax=list(row), shrink=0.8, aspect=40)
-        bar.set_label('z' if args.color == 'depth' else args.color, fontsize=7)
-        bar.ax.tick_params(labelsize=5)
-    with atomic_write(path) as file:
-        figure.savefig(file, format='png', dpi=110)
+    Args:
+        item: What the pipeline gave, not packed.
+        color: See the command line.
+        meta: The data set's.
+        up: Which direction is up.
+
+    Raises:
+        ValueError: If there are no such labels, or a frame has no points.
+    """
+    clouds, values = clip_clouds(item, color)
+    layers: dict[str, Layer] = {}
+    if color == 'depth':
+        layers[color] = Layer(values, colormap='viridis_r')
+    elif color == 'label' and meta.get('classes'):
+        # the transformed labels are classes already, where the pipeline maps them
+        known = [value for value in values if len(value)]
+        stored = 'points' not in item or max(int(v.max()) for v in known) >= len(meta['classes'])
+        layers[color] = class_layer(values, meta, stored and not _mapped(known, meta))
+    else:
+        layers = label_layers({color: values}, meta)
+    if color not in layers and color not in COMPUTED:
+        count = 1 + max(int(value.max(initial=0)) for value in values)
+        layers[color] = Layer(values, [str(i) for i in range(count)])
+    label, classes = item.get('gt_label'), list(meta.get('classes') or [])
+    title = str(item['video_id'])
+    if label is not None:
+        title += f'\n{label}: {classes[label] if classes else "?"}'
+    names = [
+        f'frame {i}, {len(cloud)} points'
+        for i, cloud in zip(item['frame_inds'], clouds, strict=True)
+    ]
+    return PointClip(clouds, layers, title, names, up)
+
+
+def _mapped(values: list[np.ndarray], meta: dict) -> bool:
+    """Whether labels are classes (or 255) and not stored ids."""
+    found = set(np.unique(np.concatenate(values)).tolist()) - {255}
+    return found <= set(range(len(meta['classes'])))
 
 
 def main(arguments: Sequence[str] | None = None) -> list[Path]:
@@ -144,16 +173,16 @@ def main(arguments: Sequence[str] | None = None) -> list[Path]:
     folder = args.output_dir or Path('work_dirs', 'browse_dataset', Path(args.config).stem)
     count = min(args.num, len(dataset))
     indices = np.linspace(0, len(dataset) - 1, count).round().astype(int).tolist()
-    classes = list(dataset.metainfo.get('classes', []))
+    view = args.view or ('scene' if isinstance(dataset, Synthia4DDataset) else 'front')
     np.random.seed(args.seed)
     starts = list(range(0, count, args.rows))
-    paths = []
+    paths: list[Path] = []
     for start in track_iter_progress(starts):
         items = [dataset[i] for i in indices[start : start + args.rows]]
-        path = folder / f'{args.phase}_{args.mode}_{args.color}_{len(paths):02d}.png'
-        draw_sheet(items, path, args, classes)
-        paths.append(path)
-    print(f'\n{count} of {len(dataset)} clips in {len(paths)} picture(s): {folder}')
+        clips = [make_clip(item, args.color, dict(dataset.metainfo), args.up) for item in items]
+        name = f'{args.phase}_{args.mode}_{args.color}_{len(paths):02d}.{args.format}'
+        paths += write_clips(folder / name, clips, args.color, '', view, args.frames)
+    print(f'\n{count} of {len(dataset)} clips in {len(paths)} file(s): {folder}')
     return paths
 
 

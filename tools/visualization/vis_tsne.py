@@ -1,0 +1,90 @@
+"""Lay out an encoder's features of a data set in the plane (t-SNE).
+
+    python tools/visualization/vis_tsne.py CONFIG CHECKPOINT
+
+CONFIG is one of a downstream task (linear probe, fine-tuning); without CHECKPOINT the encoder is
+as initialised. A point is a clip; colour and mark tell the class.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config, DictAction
+
+from mmpointvideo.apis import build_feature_dataloader, extract_features, init_model
+from mmpointvideo.utils.atomic import atomic_write
+from mmpointvideo.visualization.colors import MUTED
+from mmpointvideo.visualization.export import require
+
+MARKS = 'os^vDPX*'
+
+
+def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', type=Path, help='config of a downstream task')
+    parser.add_argument('checkpoint', type=Path, nargs='?', help='checkpoint of that model')
+    parser.add_argument('--split', choices=['train', 'test'], default='test')
+    parser.add_argument('--classes', type=int, default=10, help='the first so many (default 10)')
+    parser.add_argument('--perplexity', type=float, default=20)
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--out', type=Path, help='default work_dirs/vis_tsne/CONFIG.png')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='KEY=VALUE pairs')
+    return parser.parse_args(args)
+
+
+def embed(features: np.ndarray, perplexity: float, seed: int) -> np.ndarray:
+    """Standardised features ``(n, c)`` in the plane, ``(n, 2)``.
+
+    Raises:
+        ImportError: If scikit-learn is not installed.
+        ValueError: If there are too few clips for the perplexity.
+    """
+    if len(features) <= perplexity:
+        raise ValueError(f'perplexity: expected less than {len(features)} clips, got {perplexity}')
+    manifold = require('sklearn.manifold', 't-SNE pictures')
+    spread = features.std(axis=0)
+    scaled = (features - features.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    return manifold.TSNE(perplexity=perplexity, random_state=seed).fit_transform(scaled)
+
+
+def main(arguments: Sequence[str] | None = None) -> Path:
+    """Draw, and return the picture's path."""
+    from matplotlib.figure import Figure
+
+    args = parse_args(arguments)
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    model = init_model(cfg, args.checkpoint)
+    loader = build_feature_dataloader(cfg, args.split)
+    found = extract_features(model, loader)  # type: ignore[arg-type]
+    labels = found['labels'].numpy()
+    keep = labels < args.classes
+    plane = embed(found['features'].numpy()[keep], args.perplexity, args.seed)
+    labels = labels[keep]
+    names = list(loader.dataset.metainfo.get('classes') or map(str, range(labels.max() + 1)))
+    figure = Figure(figsize=(7.5, 5), layout='constrained')
+    ax = figure.subplots()
+    for label in np.unique(labels).tolist():
+        color = np.array(MUTED[label % len(MUTED)]) / 255
+        mark = MARKS[(label + label // len(MUTED)) % len(MARKS)]
+        points = plane[labels == label]
+        ax.scatter(*points.T, s=16, color=color, marker=mark, linewidths=0, label=names[label])
+    ax.set(xticks=[], yticks=[], title=f'{len(plane)} clips, split {args.split}')
+    ax.legend(fontsize=8, loc='center left', bbox_to_anchor=(1.0, 0.5))
+    out = args.out or Path('work_dirs', 'vis_tsne', f'{args.config.stem}.png')
+    with atomic_write(out) as file:
+        figure.savefig(file, format='png', dpi=100)
+    print(f'written: {out}')
+    return out
+
+
+if __name__ == '__main__':
+    main()
