@@ -1,6 +1,7 @@
 """Scenes as clips: items, halves, labels, packing, and the way back to the whole scene."""
 
 import math
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -271,6 +272,24 @@ def test_packed_items(data_root):
     assert points[..., 2].max() < 1.0
     again = data[19]
     assert torch.equal(points, again['inputs'])
+
+
+def test_only_the_frames_of_an_item_are_read(data_root, monkeypatch):
+    wanted = []
+    read = PointVideoStore.read
+
+    def recorded(store, frame_inds, **options):
+        wanted.append([int(i) for i in frame_inds])
+        return read(store, frame_inds, **options)
+
+    monkeypatch.setattr(PointVideoStore, 'read', recorded)
+    data = make(data_root, split='train', num_frames=3, test_mode=True, pipeline=pipeline(64))
+    assert not wanted
+    size = len(pickle.dumps(data))
+    items = [data[idx] for idx in (4, 11, 12, 19)]  # both halves of frames 2 and 5 of A-0, 3 of A-1
+    assert len(items) == 4
+    assert [sorted(set(frames)) for frames in wanted] == [[0, 1, 2], [3, 4, 5], [0], [2, 3]]
+    assert len(pickle.dumps(data)) < size + 1000  # nothing stays
 
 
 def test_augmentation_is_about_the_center(data_root, root):
