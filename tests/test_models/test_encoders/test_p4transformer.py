@@ -5,7 +5,9 @@ import copy
 import pytest
 import torch
 
+from mmpointvideo import ops
 from mmpointvideo.models.encoders import P4TransformerEncoder
+from tests.reference.memory import kept_for_backward
 from tests.reference.p4transformer import literal_p4transformer
 
 
@@ -20,6 +22,21 @@ def test_published_forward(variant, channels, frames):
         torch.testing.assert_close(actual, value)
     for name, buffer in literal.named_buffers():
         torch.testing.assert_close(dict(encoder.named_buffers())[name], buffer, msg=name)
+
+
+@pytest.mark.parametrize(
+    'backend', [n for n in ops.available_backends() if n in ('torch', 'numba')]
+)
+@pytest.mark.parametrize(('extent', 'share'), [(8.0, 1 / 8), (0.5, 1 / 2)], ids=['sparse', 'dense'])
+def test_kept_bytes_follow_the_distinct_neighbors(backend, extent, share):
+    encoder = P4TransformerEncoder('scene', 3, 0.3, width=1 / 8)
+    xyz = torch.rand(1, 3, 512, 3) * extent
+    features = torch.rand(1, 3, 3, 512)
+    weights = list(encoder.parameters())
+    with ops.use_backend(backend):
+        ours = kept_for_backward(lambda: encoder(xyz, features), weights)[1]
+        theirs = kept_for_backward(lambda: literal_p4transformer(encoder, xyz, features), weights)
+    assert ours < share * theirs[1]
 
 
 def test_levels():
