@@ -21,6 +21,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['mmpointvideo', 'mmpointvideo.*']),
+    package_data={'mmpointvideo.visualization': ['page.html']},
     python_requires='>=3.11,<3.14',
     install_requires=[
         'torch>=2.11,<2.14',
@@ -31,8 +32,9 @@ setup(
     extras_require={
         'mmcv': ['mmcv-lite>=2.2.0,<2.3'],
         'fast': ['numba>=0.61'],
-        'vis': ['open3d>=0.19'],
-        'vis-cpu': ['open3d-cpu>=0.19'],
+        'vis': ['plotly>=6', 'imageio>=2.34', 'imageio-ffmpeg>=0.5', 'scikit-learn>=1.4'],
+        'open3d': ['open3d>=0.19'],
+        'open3d-cpu': ['open3d-cpu>=0.19'],
         'tb': ['tensorboard'],
         'dev': ['pytest>=8', 'pytest-xdist>=3', 'hypothesis>=6', 'ruff>=0.6', 'mypy>=1.10'],
     },

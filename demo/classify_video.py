@@ -29,7 +29,7 @@ def draw(video: Video, result: dict[str, Any], names: list[str], frames: int) ->
     picks = spread_frames(video.num_frames, 6)
     shown = [video.read([t], ()).xyz for t in picks]
     clip = PointClip(shown, {}, result['video_id'], [f'frame {t}' for t in picks])
-    sheet = draw_sheet([clip.thin(2048, np.random.default_rng(0))], 'height', 6, panel=(1.4, 2.0))
+    sheet = draw_sheet([clip.thin(2048, np.random.default_rng(0))], 'height', 6)
     figure = Figure(figsize=(sheet.shape[1] / 100, 2.6), layout='constrained')
     ax = figure.subplots()
     scores = result['clip_scores']

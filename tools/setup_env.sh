@@ -145,7 +145,7 @@ MMCV=mmcv,
 if "$PY" -c 'import mmcv' 2>/dev/null; then
     MMCV= # mmcv and mmcv-lite own the same folder
 fi
-pip_install --quiet --no-build-isolation -e "${ROOT}[${MMCV}fast,tb,dev]"
+pip_install --quiet --no-build-isolation -e "${ROOT}[${MMCV}fast,tb,vis,dev]"
 
 # OpenCV's default build needs a display's libraries; the headless one has the same module
 if ! "$PY" -c 'import cv2' 2>/dev/null; then

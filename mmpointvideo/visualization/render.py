@@ -57,7 +57,7 @@ def draw_sheet(
     num_frames: int = 6,
     view: View = 'front',
     title: str = '',
-    panel: tuple[float, float] = (1.9, 2.5),
+    panel: tuple[float, float] | None = None,
     dpi: int = 100,
     point_size: float = 3.0,
 ) -> np.ndarray:
@@ -69,7 +69,7 @@ def draw_sheet(
         num_frames: Columns; evenly spaced frames of every clip.
         view: See :func:`project`.
         title: Over the whole sheet.
-        panel: Width and height of a panel in inches.
+        panel: Width and height of a panel in inches; by default as the clips need.
         dpi: Dots an inch.
         point_size: Area of a point, in Matplotlib's units.
 
@@ -83,6 +83,7 @@ def draw_sheet(
 
     colors = _colors(clips, color)
     columns = min(num_frames, max(len(clip) for clip in clips))
+    panel = panel or _panel_size(clips, view, 2.4)
     wide = max(panel[0] * columns, 5.0)
     figure = Figure(figsize=(wide + 0.9, panel[1] * len(clips) + 0.8), layout='constrained')
     axes = figure.subplots(len(clips), columns, squeeze=False)
@@ -110,7 +111,7 @@ def draw_frames(
     color: str | Sequence[str] = 'height',
     view: View = 'front',
     title: str = '',
-    panel: tuple[float, float] = (3.2, 3.8),
+    panel: tuple[float, float] | None = None,
     dpi: int = 100,
     point_size: float = 4.0,
 ) -> Iterator[np.ndarray]:
@@ -121,7 +122,7 @@ def draw_frames(
         color: Layer by which all clips are coloured, or one a clip.
         view: See :func:`project`.
         title: Over the picture.
-        panel: Width and height of a panel in inches.
+        panel: Width and height of a panel in inches; by default as the clips need.
         dpi: Dots an inch.
         point_size: Area of a point, in Matplotlib's units.
 
@@ -134,7 +135,8 @@ def draw_frames(
     from matplotlib.figure import Figure
 
     colors = _colors(clips, color)
-    size = (max(panel[0] * len(clips), 4.0), panel[1] + 0.6)
+    panel = panel or _panel_size(clips, view, 3.6)
+    size = (max(panel[0] * len(clips), 4.4), panel[1] + 0.9)
     figure = Figure(figsize=size, layout='constrained')
     axes = figure.subplots(1, len(clips), squeeze=False)[0]
     marks: list[Any] = []
@@ -188,6 +190,13 @@ def _limits(clip: PointClip, view: View) -> tuple[np.ndarray, np.ndarray]:
     low, high = position.min(axis=0), position.max(axis=0)
     margin = 0.05 * max(float((high - low).max()), 1e-6)
     return low - margin, high + margin
+
+
+def _panel_size(clips: Sequence[PointClip], view: View, longest: float) -> tuple[float, float]:
+    """Width and height in inches that leave little room around the clips."""
+    extents = np.stack([high - low for low, high in (_limits(clip, view) for clip in clips)])
+    width, height = longest * (extents / extents.max(axis=1, keepdims=True)).max(axis=0)
+    return float(max(width, 0.55 * longest)), float(max(height, 0.4 * longest)) + 0.25
 
 
 def _empty_panel(ax: Any, limits: tuple[np.ndarray, np.ndarray]) -> None:
