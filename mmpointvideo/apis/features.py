@@ -36,9 +36,12 @@ def build_feature_dataloader(cfg: Config, split: str) -> DataLoader:
     loader = copy.deepcopy(cfg.test_dataloader)
     if split == 'train':
         loader.dataset = copy.deepcopy(cfg.train_dataloader.dataset)
-        loader.dataset.pipeline = copy.deepcopy(cfg.test_dataloader.dataset.pipeline)
-        loader.dataset.test_mode = True
-        loader.dataset.clips = cfg.test_dataloader.dataset.get('clips', 'all')
+        videos = loader.dataset
+        while 'dataset' in videos:  # a wrapper, such as LabelFraction
+            videos = videos.dataset
+        videos.pipeline = copy.deepcopy(cfg.test_dataloader.dataset.pipeline)
+        videos.test_mode = True
+        videos.clips = cfg.test_dataloader.dataset.get('clips', 'all')
     loader.sampler = dict(type='DefaultSampler', shuffle=False, round_up=False)
     loader.drop_last = False
     return Runner.build_dataloader(loader)

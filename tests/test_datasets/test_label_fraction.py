@@ -131,6 +131,34 @@ def test_items_go_through_the_pipeline_and_workers(tmp_path):
     assert sorted(int(item['data_samples'].gt_label) for item in items) == [0, 0, 1, 1]
 
 
+def test_features_of_the_labelled_part(tmp_path):
+    """k-NN and t-SNE see the part that trains, through the test pipeline."""
+    from mmengine.config import Config
+
+    from mmpointvideo.apis.features import build_feature_dataloader
+
+    ann_file = str(write_tiny_dataset(tmp_path))
+    pipeline = [
+        dict(type='SampleFrames'),
+        dict(type='LoadPointVideoFrames'),
+        dict(type='SamplePoints', num_points=16),
+        dict(type='PackPointVideoInputs'),
+    ]
+    source = dict(type='MSRAction3DDataset', ann_file=ann_file, num_frames=4, pipeline=pipeline)
+    train = source | dict(split='train', clips='random', pipeline=[])
+    test = source | dict(split='test', clips=2, test_mode=True)
+    loader = dict(batch_size=2, num_workers=0, sampler=dict(type='DefaultSampler'))
+    cfg = Config(
+        dict(
+            train_dataloader=loader
+            | dict(dataset=dict(type='LabelFraction', fraction=0.5, dataset=train)),
+            test_dataloader=loader | dict(dataset=test),
+        )
+    )
+    built = build_feature_dataloader(cfg, 'train')
+    assert len(built.dataset) == 4 * 2 and built.dataset[0]['inputs'].shape == (4, 16, 3)
+
+
 def test_errors(ann_file):
     with pytest.raises(ValueError, match='either fraction or videos_per_class'):
         _build(ann_file)
