@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -37,12 +38,13 @@ class Kill:
             results): ``'fsync'``, when its bytes are in the temporary file, ``'replace'``, when
             it has its name. Counted from 1.
         number: Which.
-        signal: The signal; after SIGTERM the run goes on until it notices.
+        signal: The signal; after SIGTERM the run goes on until it notices. None, at a write: no
+            signal, but no space left on the disk.
     """
 
     place: str
     number: int
-    signal: int = signal.SIGKILL
+    signal: int | None = signal.SIGKILL
 
 
 @HOOKS.register_module()
@@ -84,7 +86,7 @@ class _KillAtIteration(Hook):
         self._strike('after', runner.iter + 1)
 
     def _strike(self, place: str, iteration: int) -> None:
-        if (place, iteration) == (self.kill.place, self.kill.number):
+        if (place, iteration) == (self.kill.place, self.kill.number) and self.kill.signal:
             os.kill(os.getpid(), self.kill.signal)
 
 
@@ -99,6 +101,8 @@ def _strike_at_write(kill: Kill) -> None:
         if kill.place == 'replace':
             real(*args)
         if seen == kill.number:
+            if kill.signal is None:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.kill(os.getpid(), kill.signal)
         if kill.place == 'fsync':
             real(*args)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import copy
 import random
+import signal
 import sys
 import tempfile
 import uuid
@@ -87,7 +88,7 @@ def main(args: list[str] | None = None) -> int:
             kill = Kill(place, drawn.randint(1, most))
             work_dir = folder / f'trial_{trial:02d}'
             status = train_in_process(named(cfg, work_dir), kill)
-            if status == -kill.signal:
+            if status == -signal.SIGKILL:
                 status = train_in_process(named(cfg, work_dir))
             found = [f'exit status {status}'] if status else differences(folder / 'whole', work_dir)
             unequal += bool(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+from collections import deque
 from typing import Any
 
 from mmengine.dist import is_main_process
@@ -37,10 +38,10 @@ def average_before_saving(runner: Runner) -> None:
 class CheckpointHook(BaseCheckpointHook):
     """MMEngine's ``CheckpointHook``; every checkpoint is written aside and renamed.
 
-    A run that is killed while it saves can therefore always be resumed, given that
-    ``max_keep_ckpts`` is not 1 (MMEngine removes the oldest checkpoint before it writes the
-    next one; -1, the default, keeps all). ``by_epoch=False`` with an ``interval`` saves every so
-    many iterations; a run resumed from any of them ends as the uninterrupted one would.
+    A run that is killed while it saves can therefore always be resumed: ``last_checkpoint`` is
+    written in the same way, and outdated checkpoints are removed afterwards. ``by_epoch=False``
+    with an ``interval`` saves every so many iterations; a run resumed from any of them ends as
+    the uninterrupted one would.
 
     Args:
         interval: Save every so many epochs (or iterations).
@@ -50,7 +51,6 @@ class CheckpointHook(BaseCheckpointHook):
 
     Raises:
         TypeError: If an argument is unknown (MMEngine's hook would fail at the first save).
-        ValueError: If ``max_keep_ckpts`` is 1.
     """
 
     def __init__(
@@ -63,11 +63,6 @@ class CheckpointHook(BaseCheckpointHook):
         known = set(inspect.signature(BaseCheckpointHook).parameters) - {'kwargs'}
         if unknown := sorted(set(kwargs) - known):
             raise TypeError(f'CheckpointHook does not know {unknown}; it knows {sorted(known)}')
-        if max_keep_ckpts == 1:
-            raise ValueError(
-                'CheckpointHook expects max_keep_ckpts of at least 2, or -1 for all, got 1: the '
-                'only checkpoint would be removed before the next one is written'
-            )
         if backend_args is None:
             backend_args = dict(backend='atomic_local')
         super().__init__(
@@ -83,14 +78,10 @@ class CheckpointHook(BaseCheckpointHook):
                 'the gradients so far are not in it, and a run resumed from it is not exactly the '
                 'uninterrupted one. Save at multiples of accumulative_counts'
             )
-        if self.max_keep_ckpts > 0 and step not in self.keep_ckpt_ids:
-            if len(self.keep_ckpt_ids) == self.max_keep_ckpts:
-                outdated = self.filename_tmpl.format(self.keep_ckpt_ids.popleft())
-                path = self.file_backend.join_path(self.out_dir, outdated)
-                if is_main_process() and self.file_backend.isfile(path):
-                    self.file_backend.remove(path)
-            self.keep_ckpt_ids.append(step)
-            runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
+        kept = list(self.keep_ckpt_ids) if self.max_keep_ckpts > 0 else []
+        if self.max_keep_ckpts > 0:
+            kept += [] if step in kept else [step]
+            runner.message_hub.update_info('keep_ckpt_ids', list(kept))
         name = self.filename_tmpl.format(step)
         self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
         runner.message_hub.update_info('last_ckpt', self.last_ckpt)
@@ -105,6 +96,16 @@ class CheckpointHook(BaseCheckpointHook):
         )
         if is_main_process():
             write_last_checkpoint(runner, self.last_ckpt)
+        while len(kept) > self.max_keep_ckpts > 0:
+            self._remove(kept.pop(0))
+        if self.max_keep_ckpts > 0:
+            self.keep_ckpt_ids = deque(kept, self.max_keep_ckpts)
+            runner.message_hub.update_info('keep_ckpt_ids', list(kept))
+
+    def _remove(self, step: int) -> None:
+        path = self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(step))
+        if is_main_process() and self.file_backend.isfile(path):
+            self.file_backend.remove(path)
 
 
 def _steps_are_whole(runner: Runner) -> bool:

@@ -8,19 +8,18 @@ import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmpointvideo.registry import HOOKS
 
 
 @HOOKS.register_module()
 class NonFiniteGuardHook(Hook):
-    """End a run whose loss is NaN or infinite, naming the iteration, the losses and the videos.
+    """End a run with a NaN or infinite loss or weight, naming iteration, values and videos.
 
-    It looks before anything is stored: neither the memory bank nor a checkpoint gets anything of
-    the bad iteration. Before a checkpoint is written its weights are checked too, so that the
-    last checkpoint of a run that went wrong is one to go on from (with a lower learning rate,
-    gradient clipping, or without the video).
+    It looks after every step and before anything is stored: neither the memory bank nor a
+    checkpoint gets anything of the bad iteration, so the last checkpoint of a run that went wrong
+    is one to go on from (with a lower learning rate, gradient clipping, or without the video).
     """
 
     priority = 'VERY_HIGH'
@@ -32,16 +31,17 @@ class NonFiniteGuardHook(Hook):
         data_batch: dict | tuple | list | None = None,
         outputs: dict | None = None,
     ) -> None:
-        """Check what the iteration logs.
+        """Check what the iteration logs, and the weights that it left.
 
         Raises:
-            FloatingPointError: If any of it is not finite.
+            FloatingPointError: If any of them is not finite.
         """
         bad = {}
         for name, value in (outputs or {}).items():
             number = torch.as_tensor(value).detach().float()
             if not bool(number.isfinite().all()):
                 bad[name] = number.tolist()
+        bad.update({name: 'not finite' for name in _bad_weights(runner.model)})
         if bad:
             raise FloatingPointError(
                 f'rank {get_rank()}, iteration {runner.iter + 1} (epoch {runner.epoch + 1}, batch '
@@ -70,6 +70,16 @@ class NonFiniteGuardHook(Hook):
                 f'{" and others" if len(bad) > 5 else ""}; the checkpoint was not written, go on '
                 'from the last one with a lower learning rate or optim_wrapper.clip_grad'
             )
+
+
+def _bad_weights(model: nn.Module) -> list[str]:
+    """Names of parameters that hold NaN or infinity; the first five."""
+    named = [(n, p.detach()) for n, p in model.named_parameters() if p.requires_grad]
+    if not named or bool(
+        torch.stack([p.sum(dtype=torch.float32) for _, p in named]).isfinite().all()
+    ):
+        return []
+    return [name for name, value in named if not bool(value.isfinite().all())][:5]
 
 
 def _videos(data_batch: Any) -> str:

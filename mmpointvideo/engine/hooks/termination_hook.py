@@ -20,6 +20,8 @@ from mmpointvideo.registry import HOOKS
 from .checkpoint_hook import average_before_saving, write_last_checkpoint
 
 FILE = 'interrupted.pth'
+#: Seconds that a worker process lives on after SIGTERM; Slurm kills after 30 by default.
+_WORKER_GRACE = 25
 
 
 @HOOKS.register_module()
@@ -48,7 +50,7 @@ class TerminationHook(Hook):
         self._installed = False
 
     def before_train(self, runner: Runner) -> None:
-        """Take over the signal, in this process; worker processes ignore it."""
+        """Take over the signal, here and, for some seconds, in worker processes."""
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             runner.logger.warning(
                 "TerminationHook: with train_cfg.type='EpochBasedTrainLoop' of mmpointvideo a run "
@@ -120,11 +122,13 @@ class TerminationHook(Hook):
             f'SIGTERM: saved {FILE} after iteration {meta["iter"]}; start again with --resume'
         )
         self._give_back()
+        if isinstance(runner.train_loop, EpochBasedTrainLoop):
+            runner.train_loop.release_workers()
         raise SystemExit(0)
 
 
 def _init_worker(function: Callable[[int], Any] | None, worker_id: int) -> None:
-    """A worker's start: SIGTERM is the main process' business (a worker ends with it)."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    """A worker's start: schedulers send it SIGTERM too, while its main process still needs it."""
+    signal.signal(signal.SIGTERM, lambda signum, frame: signal.alarm(_WORKER_GRACE))
     if function is not None:
         function(worker_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,7 @@ class EpochBasedTrainLoop(BaseEpochBasedTrainLoop):
                 'smaller batches or drop_last=False'
             )
         self._max_iters = self._max_epochs * len(self.dataloader)
+        self._batches: Iterator = iter(())
 
     def run(self) -> nn.Module:
         """Train."""
@@ -82,20 +83,26 @@ class EpochBasedTrainLoop(BaseEpochBasedTrainLoop):
         done = position // self._global_batch_size()
         if hasattr(loader.sampler, 'set_start'):
             loader.sampler.set_start(position)
-            batches = iter(loader)
+            self._batches = iter(loader)
         else:  # somebody else's sampler
-            batches = iter(loader)
+            self._batches = iter(loader)
             for _ in range(done):
-                next(batches)
+                next(self._batches)
         for index in range(done, len(loader)):
             _seed_everything([runner.seed, runner.rank, self._iter])
-            batch = next(batches)
+            batch = next(self._batches)
             self._store_position((index + 1) * self._global_batch_size())
             self.run_iter(index, batch)
-        next(batches, None)  # the loader's own clearing up
+        next(self._batches, None)  # the loader's own clearing up
+        self._batches = iter(())
         self._store_position(0)
         runner.call_hook('after_train_epoch')
         self._epoch += 1
+
+    def release_workers(self) -> None:
+        """End the worker processes, for a run that ends in the middle of an epoch."""
+        self._batches = iter(())
+        self.dataloader._iterator = None
 
     def _validate(self) -> None:
         due = self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs
