@@ -3,14 +3,17 @@
     python demo/motion_segmentation.py CHECKPOINT
 
 As prototypes.py, with prototypes of similar meaning merged: average linkage over the cosines of
-the prototypes, down to --groups.
+the prototypes, down to --groups. Prototypes with less than 1 % of the points join the most similar
+one that has more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch.nn.functional as F
 from defaults import PRETRAIN, add_data_root, describe, make_parser, read_videos
 from defaults import test_videos as pick_videos
@@ -18,7 +21,7 @@ from prototypes import prototype_clips
 
 from mmpointvideo.apis import find_config, init_model, merge_prototypes
 from mmpointvideo.apis.superpoints import check_pretraining
-from mmpointvideo.visualization import write_clips
+from mmpointvideo.visualization import Layer, write_clips
 
 
 def main(arguments: Sequence[str] | None = None) -> list[Path]:
@@ -26,22 +29,29 @@ def main(arguments: Sequence[str] | None = None) -> list[Path]:
     parser = make_parser(__doc__, PRETRAIN)
     add_data_root(parser)
     parser.add_argument('--videos', type=int, default=2, help='videos (default 2)')
-    parser.add_argument('--groups', type=int, default=6, help='of prototypes (default 6)')
+    parser.add_argument('--groups', type=int, default=5, help='of prototypes (default 5)')
     parser.add_argument('--seed', type=int, default=0, help='which videos')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/demo/motion_segmentation.gif'))
     args = parser.parse_args(arguments)
     meta, videos = read_videos(args.data_root)
     model = init_model(find_config(args.config), args.checkpoint, args.device)
-    head = check_pretraining(model, 'cluster_head').cluster_head
+    head: Any = check_pretraining(model, 'cluster_head').cluster_head
     unit = F.normalize(head.target_prototypes.detach().cpu(), dim=1)
-    groups = merge_prototypes((unit @ unit.T).numpy(), args.groups)
-    for number in range(groups.max() + 1):
-        print(f'group {number}: prototypes {(groups == number).nonzero()[0].tolist()}')
     chosen = pick_videos(videos, args.videos, args.seed)
     frames = 8 if args.out.suffix == '.png' else None
-    clips = prototype_clips(model, chosen, meta, frames, groups)
-    for video in chosen:
+    clips = prototype_clips(model, chosen, meta, frames)
+    every = np.concatenate([np.concatenate(clip.layers['prototype'].values) for clip in clips])
+    share = np.bincount(every, minlength=len(unit)) / len(every)
+    groups = merge_prototypes((unit @ unit.T).numpy(), args.groups, share >= 0.01)
+    names = []
+    for number in range(groups.max() + 1):
+        members = np.flatnonzero((groups == number) & (share > 0)).tolist()
+        names.append(f'prototype{"s" * (len(members) > 1)} {"+".join(map(str, members))}')
+        print(f'{names[-1]}: {share[groups == number].sum():.1%} of the points')
+    for video, clip in zip(chosen, clips, strict=True):
         print(describe(video, meta))
+        values = clip.layers['prototype'].values
+        clip.layers['prototype'] = Layer([groups[value] for value in values], names)
     files = write_clips(args.out, clips, 'prototype', 'Merged prototypes over time', num_frames=8)
     print(f'written: {files[0]}')
     return files

@@ -11,17 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from defaults import PRETRAIN, add_data_root, describe, make_parser, read_videos, spread_frames
 from defaults import test_videos as pick_videos
 
 from mmpointvideo.apis import find_config, init_model, point_prototypes
+from mmpointvideo.apis.superpoints import check_pretraining
 from mmpointvideo.visualization import Layer, PointClip, clip_from_store, write_clips
 
 
 def prototype_clips(
-    model: object, videos: list[dict], meta: dict, count: int | None, groups: np.ndarray | None
+    model: Any, videos: list[dict], meta: dict, count: int | None
 ) -> list[PointClip]:
     """Clips with the layer ``prototype``.
 
@@ -30,23 +32,16 @@ def prototype_clips(
         videos: Annotations.
         meta: Of the data set.
         count: Frames of a video, evenly spaced; None: all.
-        groups: ``(k,)`` group of every prototype, to show groups instead.
     """
-    number = len(model.cluster_head.target_prototypes)  # type: ignore[attr-defined]
-    names = [f'prototype {i}' for i in range(number)]
-    if groups is not None:
-        members = [np.flatnonzero(groups == g).tolist() for g in range(groups.max() + 1)]
-        names = [f'prototype{"s" * (len(m) > 1)} {"+".join(map(str, m))}' for m in members]
+    head: Any = check_pretraining(model, 'cluster_head').cluster_head
+    names = [f'prototype {i}' for i in range(len(head.target_prototypes))]
     clips = []
     for video in videos:
         total = video['num_frames']
         frames = spread_frames(total, count or total)
         labels = point_prototypes(model, video['video_path'], frames)
-        if groups is not None:
-            labels = [groups[label] for label in labels]
-        clip = clip_from_store(
-            video['video_path'], frames, None, meta, describe(video, meta).replace(': ', '\n')
-        )
+        title = describe(video, meta).replace(': ', '\n')
+        clip = clip_from_store(video['video_path'], frames, None, meta, title)
         clip.layers['prototype'] = Layer(labels, names)
         clips.append(clip.thin(2048, np.random.default_rng(0)))
     return clips
@@ -57,14 +52,15 @@ def main(arguments: Sequence[str] | None = None) -> list[Path]:
     parser = make_parser(__doc__, PRETRAIN)
     add_data_root(parser)
     parser.add_argument('--videos', type=int, default=4, help='videos (default 4)')
-    parser.add_argument('--frames', type=int, default=6, help='of a video (default 6)')
+    parser.add_argument('--frames', type=int, default=6, help='of a video in a PNG (default 6)')
     parser.add_argument('--seed', type=int, default=0, help='which videos')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/demo/prototypes.png'))
     args = parser.parse_args(arguments)
     meta, videos = read_videos(args.data_root)
     model = init_model(find_config(args.config), args.checkpoint, args.device)
     chosen = pick_videos(videos, args.videos, args.seed)
-    clips = prototype_clips(model, chosen, meta, args.frames, None)
+    frames = args.frames if args.out.suffix == '.png' else None
+    clips = prototype_clips(model, chosen, meta, frames)
     counts = np.zeros(len(clips[0].layers['prototype'].names or ()), int)
     for clip in clips:
         for values in clip.layers['prototype'].values:

@@ -211,35 +211,35 @@ def point_prototypes(
     return labels
 
 
-def merge_prototypes(similarity: np.ndarray, groups: int) -> np.ndarray:
+def merge_prototypes(
+    similarity: np.ndarray, groups: int, used: np.ndarray | None = None
+) -> np.ndarray:
     """Merge prototypes of the same meaning: average linkage until so many groups are left.
 
     Args:
         similarity: ``(k, k)`` between prototypes.
-        groups: Groups wanted.
+        groups: Groups wanted; fewer where fewer prototypes are in use.
+        used: ``(k,)`` bool, which prototypes are in use; the others join the group of the most
+            similar one that is. By default all.
 
     Returns:
         ``(k,)`` int64, the group of each prototype, numbered by their first members.
 
     Raises:
-        ValueError: If there are fewer prototypes than groups.
+        ValueError: If the sizes do not fit.
     """
     k = len(similarity)
-    if not 1 <= groups <= k:
-        raise ValueError(f'groups: expected 1..{k}, got {groups}')
-    members = [[i] for i in range(k)]
+    alive = np.arange(k) if used is None else np.flatnonzero(used)
+    if not 1 <= groups <= k or not len(alive) or similarity.shape != (k, k):
+        raise ValueError(f'groups: expected 1..{k} of prototypes in use, got {groups}')
+    members = [[int(i)] for i in alive]
     while len(members) > groups:
-        best = max(
-            (
-                (float(similarity[np.ix_(a, b)].mean()), i, j)
-                for i, a in enumerate(members)
-                for j, b in enumerate(members)
-                if i < j
-            ),
-            key=lambda entry: entry[0],
-        )
-        members[best[1]] += members.pop(best[2])
-    out = np.zeros(k, np.int64)
+        pairs = [(i, j) for i in range(len(members)) for j in range(i + 1, len(members))]
+        i, j = max(pairs, key=lambda p: similarity[np.ix_(members[p[0]], members[p[1]])].mean())
+        members[i] += members.pop(j)
+    out = np.full(k, -1, np.int64)
     for number, group in enumerate(sorted(members, key=min)):
         out[group] = number
+    for index in np.flatnonzero(out < 0):
+        out[index] = out[alive[similarity[index, alive].argmax()]]
     return out
