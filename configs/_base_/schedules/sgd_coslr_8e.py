@@ -1,7 +1,7 @@
 # Segmentation by tiny configs: SGD over 8 epochs, linear warm-up over the first, then cosine decay.
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=1e-4))
+    optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=1e-4))
 
 param_scheduler = [
     dict(
