@@ -37,12 +37,17 @@ POINTERS = dict(
 )
 TYPES = POINTERS | SIZES | dict(num_rows='i32', squared_radius='fp32')
 INDEX_OUT = dict(out='*i64')
-KERNELS = {
-    'furthest_points': (dict(BLOCK=1024), INDEX_OUT, 4),
-    'first_in_ball': (dict(ROWS=16, BLOCK=128), INDEX_OUT, 4),
-    'sum_neighbors': (dict(MULTIPLY=True, ROWS=16, BLOCK=128), {}, 4),
-    'sum_neighbors_backward': (dict(MULTIPLY=True, POINTS=32, BLOCK=128), {}, 4),
-}
+# name, constants, changed types, warps: as triton_backend.py launches them
+KERNELS = [
+    ('furthest_points', dict(BLOCK=1024), INDEX_OUT, 4),
+    ('furthest_points', dict(BLOCK=16384), INDEX_OUT, 32),
+    ('first_in_ball', dict(ROWS=16, BLOCK=128), INDEX_OUT, 4),
+    *(('sum_neighbors', dict(MULTIPLY=m, ROWS=16, BLOCK=128), {}, 4) for m in (True, False)),
+    *(
+        ('sum_neighbors_backward', dict(MULTIPLY=m, POINTS=32, BLOCK=128), {}, 4)
+        for m in (True, False)
+    ),
+]
 
 
 def test_own_kernels_are_the_first_on_cuda():
@@ -79,8 +84,10 @@ def test_compiled_kernels_agree_with_the_reference():
 
 
 @needs_triton
-@pytest.mark.parametrize('name', KERNELS)
-def test_compiles_for_sm_90_without_a_gpu(name, tmp_path, monkeypatch):
+@pytest.mark.parametrize(('name', 'constants', 'changed', 'num_warps'), KERNELS)
+def test_compiles_for_sm_90_without_a_gpu(
+    name, constants, changed, num_warps, tmp_path, monkeypatch
+):
     import triton
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
@@ -89,7 +96,6 @@ def test_compiles_for_sm_90_without_a_gpu(name, tmp_path, monkeypatch):
 
     monkeypatch.setenv('TRITON_CACHE_DIR', str(tmp_path))
     kernel = getattr(triton_kernels, name)
-    constants, changed, num_warps = KERNELS[name]
     types = TYPES | changed | dict.fromkeys(constants, 'constexpr')
     source = ASTSource(
         fn=kernel,
