@@ -94,7 +94,7 @@ class LabelFraction(Dataset):
             int(position): self.source.get_video_info(int(position)) for position in positions
         }
         chosen = self.choose(videos)
-        self.dataset = self.source.get_subset(np.flatnonzero(np.isin(clips, chosen)))
+        self.dataset = self.source.get_subset(np.flatnonzero(np.isin(clips, chosen)).tolist())
         print_log(
             f'LabelFraction: {len(chosen)} of {len(videos)} videos, {len(self.dataset)} of '
             f'{len(self.source)} clips (seed {self.seed})',

@@ -132,6 +132,24 @@ def test_sizes_columns_costs_and_plot(run_table, tmp_path, monkeypatch):
     assert path.read_bytes()[:4] == b'\x89PNG'
 
 
+def test_main_runs_and_collects(run_table, tmp_path, monkeypatch, capsys):
+    started = []
+    _fake_training(monkeypatch, run_table, started)
+    rows = [dict(name='a', config='setup.py', paper=80), dict(name='b', config='setup.py')]
+    table = _write(tmp_path / 'mine.yml', rows)
+    options = [table, '--seeds', '2', '--work-dir', str(tmp_path / 'work')]
+    run_table.main([*options, '--rows', 'a'])
+    assert len(started) == 2
+    text = (tmp_path / 'work' / 'mine-tiny.md').read_text()
+    assert '| a | 61.5 ± 0.7 | 61.0, 62.0 | 80 |' in text and '| b |' not in text
+    assert (tmp_path / 'work' / 'mine-tiny.png').is_file()
+    # b is the same config: what a has run serves it, and nothing is started to collect
+    run_table.main([*options, '--collect', '--out', str(tmp_path / 'out')])
+    assert len(started) == 2
+    assert '| b | 61.5 ± 0.7 |' in (tmp_path / 'out' / 'mine-tiny.md').read_text()
+    assert 'mine-tiny.md and .png' in capsys.readouterr().out
+
+
 def test_two_processes_share_the_work(run_table, tmp_path):
     mine = run_table.Run(tmp_path / 'mine', ['-c', 'pass'], 'mine')
     with run_table._claim(mine.folder) as claimed:

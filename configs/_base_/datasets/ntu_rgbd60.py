@@ -1,5 +1,5 @@
 # NTU RGB+D 60, cross-subject: 24 frames at interval 2, 2048 points; clips start at every second
-# frame.
+# frame. The mask loses the person in some frames: the nearest frame stands in.
 dataset_type = 'NTURGBDDataset'
 data_root = 'data/ntu_rgbd60/'
 
@@ -7,7 +7,7 @@ data_root = 'data/ntu_rgbd60/'
 train_pipeline = [
     dict(type='SampleFrames'),
     dict(type='LoadPointVideoFrames'),
-    dict(type='SamplePoints', num_points=2048),
+    dict(type='SamplePoints', num_points=2048, empty_frame='nearest'),
     dict(type='ScaleCoordinates', factor=100 / 65535),
     dict(type='RandomScale', scale_range=(0.9, 1.1), anisotropic=True),
     dict(type='PackPointVideoInputs'),
@@ -15,7 +15,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type='SampleFrames'),
     dict(type='LoadPointVideoFrames'),
-    dict(type='SamplePoints', num_points=2048),
+    dict(type='SamplePoints', num_points=2048, empty_frame='nearest'),
     dict(type='ScaleCoordinates', factor=100 / 65535),
     dict(type='PackPointVideoInputs'),
 ]

@@ -7,7 +7,7 @@ data_root = 'data/ntu_rgbd60/'
 train_pipeline = [
     dict(type='SampleFrames'),
     dict(type='LoadPointVideoFrames'),
-    dict(type='SamplePoints', num_points=1024),
+    dict(type='SamplePoints', num_points=1024, empty_frame='nearest'),
     dict(type='ScaleCoordinates', factor=100 / 65535),
     dict(type='RandomScale', scale_range=(0.9, 1.1), anisotropic=True),
     dict(type='SplitSegments', num_segments=6),

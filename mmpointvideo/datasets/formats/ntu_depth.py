@@ -41,7 +41,7 @@ def list_ntu_frames(folder: str | os.PathLike) -> tuple[list[Path], dict[str, An
     """
     found: dict[int, Path] = {}
     size, latest = 0, 0
-    with os.scandir(folder) as entries:
+    with os.scandir(Path(folder)) as entries:
         for entry in entries:
             match = _FRAME.fullmatch(entry.name)
             if match:
