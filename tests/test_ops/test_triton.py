@@ -39,10 +39,10 @@ TYPES = POINTERS | SIZES | dict(num_rows='i32', squared_radius='fp32')
 INDEX_OUT = dict(out='*i64')
 # name, constants, changed types, warps: as triton_backend.py launches them
 KERNELS = [
-    ('furthest_points', dict(BLOCK=1024), INDEX_OUT, 4),
-    ('furthest_points', dict(BLOCK=16384), INDEX_OUT, 32),
-    ('first_in_ball', dict(ROWS=16, BLOCK=128), INDEX_OUT, 4),
-    *(('sum_neighbors', dict(MULTIPLY=m, ROWS=16, BLOCK=128), {}, 4) for m in (True, False)),
+    ('furthest_points', dict(BLOCK=1024, RELOAD=False), INDEX_OUT, 4),
+    ('furthest_points', dict(BLOCK=16384, RELOAD=True), INDEX_OUT, 16),
+    ('first_in_ball', dict(ROWS=8, BLOCK=128), INDEX_OUT, 4),
+    *(('sum_neighbors', dict(MULTIPLY=m, ROWS=8, BLOCK=128), {}, 4) for m in (True, False)),
     *(
         ('sum_neighbors_backward', dict(MULTIPLY=m, POINTS=32, BLOCK=128), {}, 4)
         for m in (True, False)

@@ -15,8 +15,10 @@ from torch import Tensor
 from .base import Backend, BackendUnavailable
 from .torch_backend import OPERATORS, squared_norm
 
-#: largest cloud that one program keeps in registers; larger ones are sampled in PyTorch
+#: largest cloud that one program samples; larger ones are sampled in PyTorch
 MOST_POINTS = 16384
+#: largest cloud whose coordinates fit into its registers (seen in what ptxas reports for sm_90)
+_POINTS_IN_REGISTERS = 8192
 #: points whose gradients one program sums
 _POINTS = 32
 
@@ -55,7 +57,8 @@ def operators() -> dict[str, Callable]:
                 size,
                 num_points,
                 BLOCK=block,
-                num_warps=min(32, max(4, block // 512)),
+                RELOAD=block > _POINTS_IN_REGISTERS,
+                num_warps=min(16, max(4, block // 512)),
             )
         return out
 
@@ -67,7 +70,7 @@ def operators() -> dict[str, Callable]:
         out = torch.empty(
             num_batch, num_centers, num_neighbors, dtype=torch.int64, device=xyz.device
         )
-        rows = 16
+        rows = 8
         with torch.cuda.device_of(xyz):
             kernels.first_in_ball[(-(-num_centers // rows), num_batch)](
                 xyz.transpose(1, 2).contiguous(),
@@ -86,7 +89,7 @@ def operators() -> dict[str, Callable]:
         num_anchors, num_taps, num_centers, num_neighbors = idx.shape
         channels = g.shape[2]
         out = g.new_empty(num_anchors, num_centers, num_taps, channels)
-        rows, block = 16, min(128, max(16, _power_of_two(channels)))
+        rows, block = 8, min(128, max(16, _power_of_two(channels)))
         grid = (num_anchors * num_taps, -(-num_centers // rows), -(-channels // block))
         with torch.cuda.device_of(g):
             kernels.sum_neighbors[grid](

@@ -18,19 +18,23 @@ def squared(dx, dy, dz):
 
 
 @triton.jit
-def furthest_points(xyz, nearest, out, num_points, num_samples, BLOCK: tl.constexpr):
+def furthest_points(
+    xyz, nearest, out, num_points, num_samples, BLOCK: tl.constexpr, RELOAD: tl.constexpr
+):
     """Choose points of one cloud per program; of tied points the lowest index.
 
     xyz is (B, 3, N), ``nearest`` (B, N) what the distances start from (-1: never to be chosen),
-    ``out`` (B, M). BLOCK is a power of two of at least N.
+    ``out`` (B, M). BLOCK is a power of two of at least N. RELOAD keeps the distances alone in
+    registers, and reads the coordinates from the cache in every step.
     """
     cloud = tl.program_id(0).to(tl.int64)
     lane = tl.arange(0, BLOCK)
     inside = lane < num_points
     plane = xyz + cloud * 3 * num_points
-    x = tl.load(plane + lane, mask=inside, other=0.0)
-    y = tl.load(plane + num_points + lane, mask=inside, other=0.0)
-    z = tl.load(plane + 2 * num_points + lane, mask=inside, other=0.0)
+    if not RELOAD:
+        x = tl.load(plane + lane, mask=inside, other=0.0)
+        y = tl.load(plane + num_points + lane, mask=inside, other=0.0)
+        z = tl.load(plane + 2 * num_points + lane, mask=inside, other=0.0)
     near = tl.load(nearest + cloud * num_points + lane, mask=inside, other=-2.0)
     chosen = out + cloud * num_samples
     last = tl.full((), 0, tl.int32)
@@ -39,6 +43,10 @@ def furthest_points(xyz, nearest, out, num_points, num_samples, BLOCK: tl.conste
         cx = tl.load(plane + last)
         cy = tl.load(plane + num_points + last)
         cz = tl.load(plane + 2 * num_points + last)
+        if RELOAD:
+            x = tl.load(plane + lane, mask=inside, other=0.0)
+            y = tl.load(plane + num_points + lane, mask=inside, other=0.0)
+            z = tl.load(plane + 2 * num_points + lane, mask=inside, other=0.0)
         near = tl.minimum(near, squared(x - cx, y - cy, z - cz))
         last = tl.argmax(near, axis=0, tie_break_left=True).to(tl.int32)
         tl.store(chosen + step, last)
