@@ -113,7 +113,7 @@ def cases(device: str) -> list[Case]:
                 bar,
                 scene | with_backend | dict(extent=extent, repeats=3),
             )
-            for extent, bar in ((50.0, ('1/3', '1/3')), (20.0, ('1/2', '1/2')), (3.0, ('1', '1')))
+            for extent, bar in ((30.0, ('1/3', '1/3')), (13.0, ('1/2', '1/2')), (2.0, ('1', '1')))
         ]
     return found
 
