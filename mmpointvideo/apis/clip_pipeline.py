@@ -18,6 +18,7 @@ from mmpointvideo.datasets.transforms import (
     RandomRotate,
     RandomScale,
     SampleFrames,
+    SamplePoints,
     ScaleCoordinates,
     SplitSegments,
 )
@@ -41,7 +42,8 @@ class ClipPipeline:
     """What a config does with a clip before its model sees it, without labels and chance.
 
     The test pipeline where there is one, else the training pipeline without its random transforms
-    (points are still drawn, by the video's name and the clip's start: every time the same).
+    (points are still drawn, by the video's name and the clip's start: every time the same). A frame
+    without points takes those of the clip's nearest frame that has some.
 
     Args:
         cfg: A config with a dataloader.
@@ -85,6 +87,8 @@ class ClipPipeline:
                 continue
             if isinstance(built, LoadPointVideoFrames):
                 self.channels = built.channels
+            if isinstance(built, SamplePoints):
+                built.empty_frame = 'nearest'
             if isinstance(built, PackPointVideoInputs):
                 built.seg_label = None
             if isinstance(built, ScaleCoordinates):

@@ -7,6 +7,8 @@ import pytest
 from matplotlib.image import imread
 
 from mmpointvideo.testing import write_tiny_dataset
+from mmpointvideo.visualization import write_clips
+from mmpointvideo.visualization.colors import PART_COLORS
 
 
 @pytest.fixture(scope='module')
@@ -44,7 +46,7 @@ def test_writes_pictures(tool, config, tmp_path, mode, color):
     assert [path.name for path in paths] == [f'train_{mode}_{color}_0{i}.png' for i in range(2)]
     assert sorted(tmp_path.iterdir()) == paths
     pictures = [imread(path) for path in paths]
-    assert pictures[0].shape[0] == 2 * pictures[1].shape[0]
+    assert pictures[0].shape[0] > 1.4 * pictures[1].shape[0]
     assert all(picture[..., :3].std() > 0.05 for picture in pictures)
 
 
@@ -73,13 +75,22 @@ def test_people_stand_upright(tool, config, tmp_path):
     item = dict(
         points=points, point_labels=dict(part=labels), frame_inds=np.array([7]), video_id='v'
     )
-    args = tool.parse_args([str(config), '--color', 'part'])
-    tool.draw_sheet([item], tmp_path / 'a.png', args, [])
-    picture = (imread(tmp_path / 'a.png')[..., :3] * 255).round().astype(int)
-    picture = picture[:, : int(picture.shape[1] * 0.7)]  # without the colour bar
-    first = (picture == (31, 119, 180)).all(axis=-1)  # the first colour of tab20
+    (path,) = write_clips(tmp_path / 'a.png', [tool.make_clip(item, 'part', {})], 'part')
+    picture = (imread(path)[..., :3] * 255).round().astype(int)
+    first = (picture == PART_COLORS[1]).all(axis=-1)
+    first[int(0.85 * len(first)) :] = False  # the legend
     rows = np.flatnonzero(first.any(axis=1))
     assert len(rows) and rows.max() < picture.shape[0] / 2
+
+
+def test_labels_of_scenes_are_classes_or_stored_ids(tool):
+    meta = dict(classes=['road', 'car'], label_ids=[3, 8], palette=[(0, 0, 0), (9, 9, 9)])
+    cloud = np.zeros((1, 3, 3), np.float32)
+    item = dict(points=cloud, frame_inds=[0], video_id='v')
+    for values, expected in (([0, 1, 255], [0, 1, 255]), ([3, 8, 0], [0, 1, 255])):
+        item['point_labels'] = dict(label=np.array([values]))
+        layer = tool.make_clip(item, 'label', meta).layers['label']
+        assert layer.values[0].tolist() == expected and layer.names == ('road', 'car')
 
 
 def test_errors(tool, config, tmp_path):

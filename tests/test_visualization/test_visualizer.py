@@ -13,7 +13,9 @@ from mmpointvideo.visualization import PointVideoVisualizer
 
 def build(tmp_path, *backends, **options):
     config = dict(type='PointVideoVisualizer', vis_backends=[dict(type=b) for b in backends])
-    visualizer = VISUALIZERS.build(dict(config, save_dir=str(tmp_path), **options))
+    # MMEngine keeps one visualizer a name
+    config.update(name=str(tmp_path), save_dir=str(tmp_path), **options)
+    visualizer = VISUALIZERS.build(config)
     visualizer.dataset_meta = dict(classes=['floor', 'ball', 'wall', 'roof'])
     return visualizer
 
