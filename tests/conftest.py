@@ -11,6 +11,13 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / 'shared'
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Long modes of the tests."""
+    parser.addoption(
+        '--fuzz-examples', type=int, default=20, help='damaged files per format (tests/test_fuzz)'
+    )
+
+
 @pytest.fixture(scope='session')
 def root() -> Path:
     """The project's root folder."""

@@ -6,12 +6,13 @@ import argparse
 import os
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmpointvideo.engine import finish_launch, prepare_launch, require_all_weights
+from mmpointvideo.engine.options import OverrideAction, merge_options
 from mmpointvideo.utils.atomic import write_json
 
 
@@ -29,7 +30,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=OverrideAction,
         help='KEY=VALUE pairs that are merged into the config',
     )
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
@@ -42,8 +43,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
 def merge_args(args: argparse.Namespace) -> Config:
     """The config with the command line's options."""
     cfg = Config.fromfile(args.config)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    merge_options(cfg, args.cfg_options)
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:

@@ -10,10 +10,11 @@ import argparse
 import os
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmpointvideo.engine import finish_launch, prepare_launch
+from mmpointvideo.engine.options import OverrideAction, merge_options
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
@@ -35,7 +36,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=OverrideAction,
         help='KEY=VALUE pairs that are merged into the config, such as '
         'train_dataloader.batch_size=8 or randomness.seed=1',
     )
@@ -50,8 +51,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
 def merge_args(args: argparse.Namespace) -> Config:
     """The config with the command line's options."""
     cfg = Config.fromfile(args.config)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    merge_options(cfg, args.cfg_options)
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:

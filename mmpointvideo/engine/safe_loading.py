@@ -9,6 +9,7 @@ covered. ``mmpointvideo/__init__.py`` imports it.
 from __future__ import annotations
 
 import functools
+import io
 import os
 import pickle
 import re
@@ -73,12 +74,14 @@ def _clear_refusal(source: str) -> Iterator[None]:
     """Name the file, and replace torch's advice to load it unsafely."""
     try:
         yield
-    except (pickle.UnpicklingError, KeyError, EOFError, RuntimeError) as error:
+    except (OSError, ImportError, MemoryError):
+        raise  # not the file's fault
+    except Exception as error:
         text = str(error)
-        if isinstance(error, RuntimeError) and 'PytorchStreamReader' not in text:
-            raise
+        if isinstance(error, RuntimeError) and 'deserialize object on' in text:
+            raise  # weights of a GPU, which is not there
         found = re.search(r'.*(?:GLOBAL|getattr|PytorchStreamReader).*?(?=\. |\n|$)', text)
-        reason = found[0].strip() if found else type(error).__name__
+        reason = found[0].strip() if found else f'{type(error).__name__}: {text[:200]}'
         raise pickle.UnpicklingError(
             f'{source}: refused, a checkpoint may hold weights and the state of a run only, and '
             f'this one is damaged or wants to run code ({reason})'
@@ -108,8 +111,12 @@ def load_from_local(filename: str, map_location: Any = None) -> Any:
     path = Path(filename).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f'checkpoint {path} does not exist (looked from {Path.cwd()})')
+    # the older of torch's two formats is a stream of pickles: from memory, no claimed length makes
+    # the reader allocate more than there is
+    with open(path, 'rb') as file:
+        source = path if file.read(2) == b'PK' else io.BytesIO(path.read_bytes())
     with _clear_refusal(str(path)), weights_only():
-        return _without_config(torch.load(path, map_location, weights_only=True))
+        return _without_config(torch.load(source, map_location, weights_only=True))
 
 
 @CheckpointLoader.register_scheme(prefixes=('http://', 'https://'), force=True)

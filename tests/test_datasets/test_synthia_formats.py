@@ -300,7 +300,7 @@ def test_damaged_npz(tmp_path):
     path = tmp_path / 'A-000000.npz'
     cases = (
         (dict(pc=np.array([{}], object)), 'not a published'),
-        (dict(semantic=None), 'no array'),
+        (dict(semantic=None), 'expected an array'),
         (dict(rgb=np.zeros((49, 3))), r'rgb \(n, 3\)'),
         (dict(rgb=np.full((50, 3), 200.0)), '0..1'),
         (dict(semantic=np.full(50, 23)), 'unknown label id'),

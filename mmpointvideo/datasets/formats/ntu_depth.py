@@ -8,22 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from .images import import_cv2, read_png
+
 #: Width and height of the images.
 NTU_SIZE = (512, 424)
 #: The camera that the published points assume.
 NTU_CAMERA = dict(width=512, height=424, focal=280.0, cx=256.0, cy=212.0)
 _FRAME = re.compile(r'MDepth-(\d+)\.png')
-
-
-def _cv2() -> Any:
-    try:
-        import cv2
-    except ImportError as error:
-        raise ImportError(
-            'reading and writing PNG images needs OpenCV: pip install opencv-python-headless '
-            f'(or mmcv-lite, which brings it). The import failed with: {error}'
-        ) from error
-    return cv2
 
 
 def list_ntu_frames(folder: str | os.PathLike) -> tuple[list[Path], dict[str, Any]]:
@@ -65,13 +56,13 @@ def read_ntu_frame(path: str | os.PathLike) -> np.ndarray:
         ValueError: If it is not a 16-bit grey PNG of this size; names the file.
         ImportError: If OpenCV is missing.
     """
-    cv2 = _cv2()
-    data = np.frombuffer(Path(path).read_bytes(), np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
+    image = read_png(path)
     width, height = NTU_SIZE
-    if image is None or image.dtype != np.uint16 or image.shape != (height, width):
-        got = 'no image' if image is None else f'{image.shape} of {image.dtype}'
-        raise ValueError(f'{path}: expected a 16-bit grey PNG of {width} x {height}, got {got}')
+    if image.dtype != np.uint16 or image.shape != (height, width):
+        raise ValueError(
+            f'{path}: expected a 16-bit grey PNG of {width} x {height}, got {image.shape} of '
+            f'{image.dtype}'
+        )
     return image
 
 
@@ -92,5 +83,7 @@ def write_ntu_frame(path: str | os.PathLike, depth: np.ndarray) -> None:
         OSError: If it cannot be written.
         ImportError: If OpenCV is missing.
     """
-    if not _cv2().imwrite(str(path), np.ascontiguousarray(depth, np.uint16)):
+    if not import_cv2('writing PNG images').imwrite(
+        str(path), np.ascontiguousarray(depth, np.uint16)
+    ):
         raise OSError(f'{path}: could not be written')

@@ -4,9 +4,13 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+
+from mmpointvideo.datasets.frame_codec import MAX_IMAGE_PIXELS
+
+from .images import import_cv2
 
 NUM_CLASSES = 25
 _PATH = re.compile(r'(?:.*/)?class_(\d{2})/(subject(\d+)_r(\d+))/?')
@@ -93,17 +97,6 @@ def read_gesture_list(path: str | os.PathLike, sensor: str = 'depth') -> list[Ge
     return entries
 
 
-def _cv2() -> Any:
-    try:
-        import cv2
-    except ImportError as error:
-        raise ImportError(
-            'reading AVI files needs OpenCV: pip install opencv-python-headless (or mmcv-lite, '
-            f'which brings it). The import failed with: {error}'
-        ) from error
-    return cv2
-
-
 def read_avi_frames(path: str | os.PathLike, frame_inds: Sequence[int]) -> list[np.ndarray]:
     """Single frames of a grey AVI file; of frames beyond its end, the last one there is.
 
@@ -121,7 +114,11 @@ def read_avi_frames(path: str | os.PathLike, frame_inds: Sequence[int]) -> list[
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'{path}: no such file')
-    cv2 = _cv2()
+    cv2 = import_cv2('reading AVI files')
+    with open(path, 'rb') as file:
+        head = file.read(12)
+    if head[:4] != b'RIFF' or head[8:] != b'AVI ':  # a playlist would be followed
+        raise ValueError(f'{path}: not an AVI file')
     wanted = [int(i) for i in frame_inds]
     capture = cv2.VideoCapture(str(path))
     images: list[np.ndarray] = []
@@ -129,6 +126,14 @@ def read_avi_frames(path: str | os.PathLike, frame_inds: Sequence[int]) -> list[
     try:
         if not capture.isOpened():
             raise ValueError(f'{path}: not a video that OpenCV can read')
+        width, height = (
+            int(capture.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+        )
+        if not 0 < width * height <= MAX_IMAGE_PIXELS:
+            raise ValueError(
+                f'{path}: expected images of at most {MAX_IMAGE_PIXELS} pixels, the header says '
+                f'{width} x {height}'
+            )
         # frame by frame: seeking in AVI files lands on key frames
         for number in range(wanted[-1] + 1):
             if not capture.grab():
@@ -165,7 +170,7 @@ def segment_hand(image: np.ndarray, foreground: str = 'bright') -> np.ndarray:
         raise ValueError(f'expected an image (H, W) of uint8, got {image.shape} {image.dtype}')
     if foreground not in ('bright', 'dark'):
         raise ValueError(f"foreground: expected 'bright' or 'dark', got {foreground!r}")
-    cv2 = _cv2()
+    cv2 = import_cv2('finding the hand')
     if image.min() == image.max():
         return np.zeros(image.shape, bool)
     threshold, _ = cv2.threshold(image, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)

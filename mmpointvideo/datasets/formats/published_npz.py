@@ -158,6 +158,38 @@ def _parse_npy(data: bytes) -> np.ndarray:
     return np.frombuffer(rest, dtype).reshape(shape, order='F' if fortran else 'C')
 
 
+def read_npz_array(path: str | os.PathLike, key: str, max_bytes: int = MAX_BYTES) -> np.ndarray:
+    """Read one array of a ``.npz`` without running what it contains.
+
+    Args:
+        path: The file.
+        key: Name of the array.
+        max_bytes: Largest array that is inflated; its header is checked against what is there.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is damaged, too large, or asks for anything to be run.
+    """
+    try:
+        return _parse_npy(_read_member(str(path), key, max_bytes))
+    except FileNotFoundError:
+        raise
+    except (
+        ValueError,
+        TypeError,
+        OSError,
+        EOFError,
+        RuntimeError,
+        KeyError,
+        SyntaxError,
+        OverflowError,
+        tokenize.TokenError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        raise ValueError(f'{path}: not a published npz that can be read: {error}') from None
+
+
 def read_published_npz(
     path: str | os.PathLike, key: str = 'point_clouds', max_bytes: int = MAX_BYTES
 ) -> list[np.ndarray]:
@@ -178,24 +210,7 @@ def read_published_npz(
         ValueError: If the file is damaged, too large, holds anything but point clouds, or asks
             for anything to be run.
     """
-    try:
-        array = _parse_npy(_read_member(str(path), key, max_bytes))
-    except FileNotFoundError:
-        raise
-    except (
-        ValueError,
-        TypeError,
-        OSError,
-        EOFError,
-        RuntimeError,
-        KeyError,
-        SyntaxError,
-        OverflowError,
-        tokenize.TokenError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        raise ValueError(f'{path}: not a readable published npz: {error}') from None
+    array = read_npz_array(path, key, max_bytes)
     clouds = []
     for index in range(len(array) if array.ndim else 0):
         item = array[index]

@@ -16,13 +16,15 @@ from __future__ import annotations
 
 import os
 import re
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+
+from .images import import_cv2, read_png
+from .published_npz import read_npz_array
 
 #: In the order in which the published script merges them; the last one's place is the centre.
 VIEWS = ('Omni_B', 'Omni_F', 'Omni_L', 'Omni_R')
@@ -57,17 +59,6 @@ class SynthiaCloud(NamedTuple):
     rgb: np.ndarray
     label: np.ndarray
     center: np.ndarray
-
-
-def _cv2() -> Any:
-    try:
-        import cv2
-    except ImportError as error:
-        raise ImportError(
-            'reading and writing PNG images needs OpenCV: pip install opencv-python-headless '
-            f'(or mmcv-lite, which brings it). The import failed with: {error}'
-        ) from error
-    return cv2
 
 
 def view_path(sequence_dir: str | os.PathLike, what: str, view: str, frame: int) -> Path:
@@ -160,13 +151,9 @@ def list_frames(sequence_dir: str | os.PathLike) -> tuple[list[int], dict[int, l
 
 def _read_png(path: Path, color: bool) -> np.ndarray:
     """An image as stored (colour: BGR uint8)."""
-    cv2 = _cv2()
     if not path.is_file():
         raise FileNotFoundError(f'{path}: the image is missing')
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR if color else cv2.IMREAD_UNCHANGED)
-    if image is None:
-        raise ValueError(f'{path}: not a readable image')
-    return image
+    return read_png(path, color)
 
 
 def read_view(
@@ -272,16 +259,10 @@ def read_npz_cloud(path: str | os.PathLike) -> SynthiaCloud:
         FileNotFoundError: If there is no such file.
         ValueError: If the file is damaged, holds objects or not the four arrays.
     """
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            missing = [k for k in ('pc', 'rgb', 'semantic', 'center') if k not in data.files]
-            if missing:
-                raise ValueError(f'no array {missing}')
-            pc, rgb, label, center = (data[k] for k in ('pc', 'rgb', 'semantic', 'center'))
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise ValueError(f'{path}: not a published processed frame: {error}') from None
+    pc, rgb, label, center = (
+        read_npz_array(path, key, 32 * _MAX_NPZ_POINTS)
+        for key in ('pc', 'rgb', 'semantic', 'center')
+    )
     n = len(pc) if pc.ndim else 0
     shapes = (pc.shape, rgb.shape, label.shape, center.shape)
     if shapes != ((n, 3), (n, 3), (n,), (3,)) or n > _MAX_NPZ_POINTS:
@@ -328,7 +309,7 @@ def write_view(
     Raises:
         OSError: If an image cannot be written.
     """
-    cv2 = _cv2()
+    cv2 = import_cv2('writing PNG images')
     label = np.zeros((*images['label'].shape, 3), np.uint16)
     label[..., 2], label[..., 1] = images['label'], images['instance']
     pngs = {
