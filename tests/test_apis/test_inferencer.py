@@ -29,7 +29,7 @@ SCENE_PIPELINE = [
     dict(type='LoadPointVideoFrames', channels=['rgb'], labels=['label']),
     dict(type='CropHalfScene', context=1.0),
     dict(type='CenterScene'),
-    dict(type='SamplePoints', num_points=64),
+    dict(type='SamplePoints', num_points=128),
     dict(type='ScaleFeatures', factor=1 / 255),
     dict(type='MapPointLabels', label_ids=[2, 3], ignored_ids=[0]),
     dict(type='PackSceneInputs'),
