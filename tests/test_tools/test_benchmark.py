@@ -83,7 +83,7 @@ def test_the_page_has_the_marks():
 def test_a_page_without_marks_is_left_alone(tmp_path):
     page = tmp_path / 'page.md'
     page.write_text('text')
-    with pytest.raises(ValueError, match='expected one'):
+    with pytest.raises(ValueError, match='expected <!--'):
         bars.write_into(page, 'table')
     begin, end = bars._MARK.format('begin'), bars._MARK.format('end')
     page.write_text(f'a\n{begin}\nold\n{end}\nb\n')

@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import re
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -58,10 +59,17 @@ class Case:
     ours: dict = field(default_factory=dict)
 
 
+def _backends(device: str) -> list[str]:
+    """What is compared: numba and PyTorch, or the preferred backend of a GPU."""
+    if device.startswith('cuda'):
+        return [next(name for name in available_backends() if name != 'numba')]
+    return [name for name in ('numba', 'torch') if name in available_backends()]
+
+
 def cases(device: str) -> list[Case]:
     """The comparisons that are possible on a device."""
     if device.startswith('cuda'):
-        paper = dict(clips=88, backend=available_backends()[0])
+        paper = dict(clips=88, backend=_backends(device)[0])
         tf32 = paper | dict(tf32=True, padding_mode='zeros')
         return [
             Case("PSTNet, paper's size, TF32", ('1/5', '1/6'), tf32),
@@ -76,7 +84,7 @@ def cases(device: str) -> list[Case]:
     segments = dict(segments=6)
     scene = dict(encoder='p4transformer', clips=1, frames=3, points=4096)
     found = []
-    for backend in [name for name in ('numba', 'torch') if name in available_backends()]:
+    for backend in _backends(device):
         name = dict(numba='numba', torch='PyTorch only')[backend]
         with_backend = dict(backend=backend)
         numba = backend == 'numba'
@@ -208,9 +216,7 @@ def compare(case: Case, base: dict) -> dict:
 def grow(base: dict) -> list[dict]:
     """Time and peak memory over the number of points and of frames, with two clips."""
     rows = []
-    backends = [name for name in ('numba', 'torch') if name in available_backends()]
-    if base['device'].startswith('cuda'):
-        backends = [available_backends()[0]]
+    backends = _backends(base['device'])
     runs = [('published loop', dict(literal=True, backend=backends[0]))]
     runs += [(f'ours, {name}', dict(backend=name)) for name in backends]
     for axis, changes in GROWTH.items():
@@ -292,8 +298,7 @@ def plot(rows: list[dict], path: Path) -> None:
             panel.minorticks_off()
             panel.grid(alpha=0.3)
             panel.set_xlabel(axis)
-            if column == 0:
-                panel.set_ylabel(unit)
+            axes[line][0].set_ylabel(unit)
     axes[0][0].legend()
     figure.suptitle('PSTNet, 2 clips; 24 frames on the left, 1024 points on the right')
     figure.savefig(path, dpi=120)
@@ -306,11 +311,10 @@ def write_into(page: Path, text: str) -> None:
         ValueError: If the page has no marks.
     """
     begin, end = _MARK.format('begin'), _MARK.format('end')
-    content = page.read_text(encoding='utf-8')
-    if content.count(begin) != 1 or content.count(end) != 1:
-        raise ValueError(f'{page}: expected one {begin} and one {end}')
-    head, rest = content.split(begin)
-    tail = rest.split(end)[1]
+    head, found, rest = page.read_text(encoding='utf-8').partition(begin)
+    _, closed, tail = rest.partition(end)
+    if not (found and closed):
+        raise ValueError(f'{page}: expected {begin} and {end}')
     page.write_text(f'{head}{begin}\n{text}\n{end}{tail}', encoding='utf-8')
 
 
@@ -318,10 +322,8 @@ def machine() -> str:
     """The processor, or the GPU."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    for line in Path('/proc/cpuinfo').read_text().splitlines():
-        if line.startswith('model name'):
-            return line.split(':', 1)[1].strip()
-    return platform.processor() or platform.machine()
+    found = re.search(r'model name\s*: (.+)', Path('/proc/cpuinfo').read_text())
+    return found[1] if found else platform.machine()
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
