@@ -71,7 +71,7 @@ def test_a_row_of_every_case(in_this_process, monkeypatch, tmp_path):
 def test_a_step_with_a_full_bank(in_this_process):
     options = bench.default_options() | TINY
     options |= dict(frames=24, clips=2, bank=64, model='pointcpsc_pstnet-tiny.py')
-    found = bars.train_step(options)
+    found = bench.train_step(options)
     assert found['seconds'] > 0
 
 

@@ -234,6 +234,61 @@ def measure(options: dict) -> dict:
     return result
 
 
+def train_step(options: dict) -> dict:
+    """A whole pre-training step with a full bank of ``options['bank']`` entries."""
+    from mmengine.config import Config
+    from mmengine.optim import build_optim_wrapper
+    from mmengine.registry import init_default_scope
+
+    from mmpointvideo.models.memories import Provenance
+    from mmpointvideo.registry import MODELS
+    from mmpointvideo.structures import PointVideoDataSample
+
+    init_default_scope('mmpointvideo')
+    torch.set_num_threads(options['threads'])
+    torch.manual_seed(0)
+    cfg = Config.fromfile(ROOT / 'configs' / '_base_' / 'models' / options['model']).model
+    size, clips = options['bank'], options['clips']
+    cuda = options['device'].startswith('cuda')
+    before = 0 if cuda else resident()
+    cfg.memory_bank.update(size=size, enqueue_per_iter=size)
+    cfg.contrast_head.neighbor_start_epoch = 0
+    cfg.num_segments = 6
+    cfg.data_preprocessor = dict(type='PointVideoDataPreprocessor')
+    model = MODELS.build(cfg).to(options['device']).train()
+    bank = model.memory_bank
+    bank.enqueue(
+        torch.randn(size, bank.channels),
+        Provenance(torch.arange(size) % 50, torch.zeros(size).long(), torch.zeros(size, 3)),
+    )
+    bank.enqueue_per_iter = min(size, 256)
+    optimizer = dict(type='AdamW', lr=1e-4)
+    wrapper = build_optim_wrapper(model, dict(type='OptimWrapper', optimizer=optimizer))
+    samples = []
+    for clip in range(clips):
+        meta = dict(video_id=str(clip), video_index=clip, frame_inds=range(options['frames']))
+        samples.append(PointVideoDataSample(metainfo=meta))
+    xyz = moving_bodies(clips, options['frames'], options['points'], 'cpu')
+    batch = dict(inputs=list(xyz), data_samples=samples)
+    clock = time.process_time if options['cpu_time'] else time.perf_counter
+    best = float('inf')
+    for step in range(1 + options['repeats']):
+        if step == 1:
+            if cuda:
+                torch.cuda.reset_peak_memory_stats()
+            # the first step made the optimiser's state; the peak is that of the next ones
+            forget_peak()
+        start = clock()
+        model.train_step(batch, wrapper)
+        model.update_memory()
+        if cuda:
+            torch.cuda.synchronize()
+        if step:
+            best = min(best, clock() - start)
+    peak = torch.cuda.max_memory_allocated() if cuda else resident('VmHWM')
+    return dict(seconds=best, peak=peak - before)
+
+
 def in_own_process(options: dict) -> dict:
     """Run :func:`measure` in a fresh process, so that its peak memory is its own."""
     with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as pool:
