@@ -3,8 +3,8 @@
     python demo/prototypes.py CHECKPOINT
 
 Superpoints of every frame are assigned to the prototypes of pre-training and the assignment is
-carried to the raw points. With --out FILE.html the picture can be turned in a browser, beside the
-true body parts.
+carried to the raw points. With --out FILE.html one video can be turned in a browser, by prototype
+and by its true body parts side by side.
 """
 
 from __future__ import annotations
@@ -58,16 +58,19 @@ def main(arguments: Sequence[str] | None = None) -> list[Path]:
     args = parser.parse_args(arguments)
     meta, videos = read_videos(args.data_root)
     model = init_model(find_config(args.config), args.checkpoint, args.device)
-    chosen = pick_videos(videos, args.videos, args.seed)
-    frames = args.frames if args.out.suffix == '.png' else None
-    clips = prototype_clips(model, chosen, meta, frames)
+    page = args.out.suffix == '.html'
+    chosen = pick_videos(videos, 1 if page else args.videos, args.seed)
+    clips = prototype_clips(model, chosen, meta, args.frames if args.out.suffix == '.png' else None)
     counts = np.zeros(len(clips[0].layers['prototype'].names or ()), int)
     for clip in clips:
         for values in clip.layers['prototype'].values:
             counts += np.bincount(values, minlength=len(counts))
     for index, share in enumerate(counts / counts.sum()):
         print(f'prototype {index}: {share:6.1%} of the points')
-    files = write_clips(args.out, clips, 'prototype', 'Points by their prototype')
+    colors = ['prototype'] * len(clips)
+    if page:
+        clips, colors = clips * 2, ['prototype', 'part' if 'part' in clips[0].layers else 'height']
+    files = write_clips(args.out, clips, colors, 'Points by their prototype')
     print(f'written: {files[0]}')
     return files
 

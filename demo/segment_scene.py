@@ -18,7 +18,7 @@ from mmengine.config import Config
 from mmpointvideo.apis import build_scene_dataset, find_config, init_model, segment_scene
 from mmpointvideo.visualization import PointClip, class_layer, write_clips
 
-CONFIG = 'p4transformer-tiny_1xb8-3x1-1024pts-12e_builtin-streets'
+CONFIG = 'p4transformer-tiny_1xb8-3x1-1024pts-8e_builtin-streets'
 
 
 def main(arguments: Sequence[str] | None = None) -> list[Path]:

@@ -63,8 +63,8 @@ def write_clips(
     if suffix == '.html':
         return [write_html(path, clips, color, title, fps, view)]
     if suffix in ('.gif', '.mp4'):
-        write = write_gif if suffix == '.gif' else write_mp4
-        return [write(path, draw_frames(clips, color, view, title), fps)]
+        write, dpi = (write_gif, 70) if suffix == '.gif' else (write_mp4, 100)
+        return [write(path, draw_frames(clips, color, view, title, dpi=dpi), fps)]
     colors = [color] * len(clips) if isinstance(color, str) else list(color)
     folder, files = path.with_suffix(''), []
     for i, (clip, name) in enumerate(zip(clips, colors, strict=True)):
