@@ -25,6 +25,7 @@ from mmpointvideo.datasets.transforms import (
     CropHalfScene,
     MapPointLabels,
     PackSceneInputs,
+    RandomColor,
     ScaleFeatures,
 )
 from mmpointvideo.registry import DATASETS
@@ -248,6 +249,33 @@ def test_center_features_and_labels():
         MapPointLabels((1, 2), (2,))
     with pytest.raises(ValueError, match='CropHalfScene'):
         PackSceneInputs().transform(dict(points=points))
+
+
+def test_random_color():
+    colors = np.random.default_rng(0).uniform(0.3, 0.5, (4, 50, 3)).astype(np.float32)
+    points = np.concatenate([np.zeros((4, 50, 3), np.float32), colors], axis=2)
+    np.random.seed(0)
+    out = RandomColor((0.6, 1.4), (-0.2, 0.2)).transform(dict(points=points.copy()))['points']
+    np.testing.assert_array_equal(out[..., :3], 0)
+    design = np.stack([colors, np.ones_like(colors)], axis=-1)
+    found = np.array(
+        [
+            [np.linalg.lstsq(design[t, :, c], out[t, :, 3 + c], rcond=None)[0] for c in range(3)]
+            for t in range(4)
+        ]
+    )  # (frame, channel, gain and shift)
+    gain, shift = found[..., 0], found[..., 1]
+    assert (gain > 0.6).all() and (gain < 1.4).all() and (abs(shift) < 0.2).all()
+    np.testing.assert_allclose(shift, shift[:, :1].repeat(3, 1), atol=1e-5)
+    assert np.ptp(gain, axis=0).min() > 0.05 and np.ptp(gain, axis=1).min() > 0.05
+    bright = RandomColor((1, 1), (0.6, 0.6)).transform(dict(points=points.copy()))['points']
+    np.testing.assert_allclose(bright[..., 3:], np.minimum(colors + 0.6, 1), atol=1e-6)
+    with pytest.raises(ValueError, match='behind ScaleFeatures'):
+        RandomColor().transform(dict(points=points * 255))
+    with pytest.raises(ValueError, match='behind ScaleFeatures'):
+        RandomColor().transform(dict(points=points[..., :4]))
+    with pytest.raises(ValueError, match='gain_range'):
+        RandomColor((1.2, 0.8))
 
 
 def test_packed_items(data_root):

@@ -4,7 +4,14 @@ from .base import PointVideoTransform
 from .formatting import PackPointVideoInputs, SplitSegments
 from .loading import LoadPointVideoFrames
 from .sampling import SampleFrames, SamplePoints
-from .scene import CenterScene, CropHalfScene, MapPointLabels, PackSceneInputs, ScaleFeatures
+from .scene import (
+    CenterScene,
+    CropHalfScene,
+    MapPointLabels,
+    PackSceneInputs,
+    RandomColor,
+    ScaleFeatures,
+)
 from .spatial import (
     NormalizeClip,
     RandomFlip,
@@ -23,6 +30,7 @@ __all__ = [
     'PackPointVideoInputs',
     'PackSceneInputs',
     'PointVideoTransform',
+    'RandomColor',
     'RandomFlip',
     'RandomJitter',
     'RandomRotate',

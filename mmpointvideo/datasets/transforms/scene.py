@@ -106,6 +106,52 @@ class ScaleFeatures(PointVideoTransform):
 
 
 @TRANSFORMS.register_module()
+class RandomColor(PointVideoTransform):
+    """Change light and tint of every frame at random, colours in 0..1.
+
+    Every channel of a frame is multiplied by a factor of its own, then all get the same shift.
+    Without it a clip can be told from others by its light alone, which a contrast between clips
+    then learns instead of what is in the scene.
+
+    Args:
+        gain_range: Smallest and largest factor.
+        shift_range: Smallest and largest shift.
+    """
+
+    def __init__(
+        self,
+        gain_range: tuple[float, float] = (0.6, 1.4),
+        shift_range: tuple[float, float] = (-0.2, 0.2),
+    ) -> None:
+        for name, (low, high) in (('gain_range', gain_range), ('shift_range', shift_range)):
+            if not (np.isfinite([low, high]).all() and low <= high):
+                raise ValueError(f'{name}: expected (low, high), got {(low, high)}')
+        if gain_range[0] < 0:
+            raise ValueError(f'gain_range: expected 0 or more, got {gain_range}')
+        self.gain_range = tuple(gain_range)
+        self.shift_range = tuple(shift_range)
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Change ``points[..., 3:6]``.
+
+        Raises:
+            ValueError: If the points have no colours, or these are not in 0..1.
+        """
+        colors = results['points'][..., 3:6]
+        if colors.shape[-1] != 3 or (colors.size and not 0 <= colors.min() <= colors.max() <= 1):
+            raise ValueError(
+                f'{describe(results)}: expected three colour channels in 0..1 after x, y, z: put '
+                'RandomColor behind ScaleFeatures'
+            )
+        rng = self.rng(results)
+        frames = len(colors)
+        gain = rng.uniform(*self.gain_range, (frames, 1, 3))
+        shift = rng.uniform(*self.shift_range, (frames, 1, 1))
+        colors[:] = np.clip(colors * gain + shift, 0, 1)
+        return results
+
+
+@TRANSFORMS.register_module()
 class MapPointLabels(PointVideoTransform):
     """Turn stored label ids into classes.
 

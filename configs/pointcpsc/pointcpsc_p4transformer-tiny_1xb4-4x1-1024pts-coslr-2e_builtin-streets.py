@@ -4,7 +4,7 @@
 _base_ = [
     '../_base_/models/pointcpsc_p4transformer-tiny.py',
     '../_base_/datasets/builtin_streets_pretrain.py',
-    '../_base_/schedules/adamw_coslr_3e.py',
+    '../_base_/schedules/adamw_coslr_2e.py',
     '../default_runtime.py',
 ]
 
