@@ -143,7 +143,7 @@ def inference_segmentor(
         chosen = jobs[begin : begin + batch_size]
         packed = [pipeline.pack(source, i, int(i[-1]), half, c) for _, i, half, c in chosen]
         data = _collate(model, packed)
-        levels = model.extract_feat(data['inputs'])
+        levels: Any = model.extract_feat(data['inputs'])
         samples = model.head.predict(levels, data['data_samples'])
         tokens = levels[-1][1].float().mean(dim=(1, 3)).cpu()
         for (position, *_), sample, token in zip(chosen, samples, tokens, strict=True):

@@ -54,7 +54,8 @@ def check_pretraining(model: Any, need: str = '') -> PointCPSC:
             f"this PointCPSC has no {need}: use a config with the paper's settings, such as "
             'pointcpsc_pstnet-tiny_1xb32-24x1-256pts-coslr-40e_builtin-actions'
         )
-    if need == 'memory_bank' and not model.memory_bank.num_valid:
+    bank = model.memory_bank
+    if need == 'memory_bank' and bank is not None and not bank.num_valid:
         raise ValueError('the memory bank is empty: give a checkpoint of a pre-training run')
     return model
 

@@ -6,7 +6,7 @@ import importlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
@@ -22,7 +22,7 @@ def write_png(path: str | os.PathLike, image: np.ndarray) -> Path:
     from matplotlib.image import imsave
 
     with atomic_write(path) as file:
-        imsave(file, image, format='png')
+        imsave(cast(BinaryIO, file), image, format='png')
     return Path(path)
 
 

@@ -258,7 +258,7 @@ def _legend(figure: Figure, layers: Sequence[Layer], columns: int = 8) -> None:
     if not entries:
         return
     patches = [
-        Patch(facecolor=np.array(color) / 255, edgecolor='0.5', linewidth=0.5, label=name)
+        Patch(facecolor=tuple(v / 255 for v in color), edgecolor='0.5', linewidth=0.5, label=name)
         for name, color in entries
     ]
     width = figure.get_size_inches()[0]

@@ -229,7 +229,8 @@ class PointVideoVisualizer(Visualizer):
             out_file: Write it to this ``.png`` instead of handing it to the backends.
         """
         clip = self.make_clip(image, data_sample, draw_gt, draw_pred)
-        colors = [c for c in ('label', 'prediction') if c in clip.layers] or ['height']
+        names: list[str] = ['label', 'prediction']
+        colors = [name for name in names if name in clip.layers] or ['height']
         drawn = self.draw([clip] * len(colors), colors)
         if show:
             self.show(drawn, win_name=name, wait_time=wait_time)
