@@ -16,13 +16,17 @@ from mmpointvideo.registry import MODELS
 from mmpointvideo.testing import shrink_config, write_tiny_scenes
 
 
-@pytest.fixture(scope='module')
-def tool(root: Path) -> ModuleType:
-    path = root / 'tools' / 'analysis_tools' / 'segment_scenes.py'
-    spec = importlib.util.spec_from_file_location('segment_scenes', path)
+def load_tool(root: Path, name: str) -> ModuleType:
+    path = root / 'tools' / 'analysis_tools' / f'{name}.py'
+    spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope='module')
+def tool(root: Path) -> ModuleType:
+    return load_tool(root, 'segment_scenes')
 
 
 @pytest.fixture(scope='module')
@@ -86,3 +90,11 @@ def test_configs_without_scenes_are_refused(tool, root, run):
     config = root / 'configs/pstnet/pstnet_1xb16-8x1-2048pts-35e_msraction3d.py'
     with pytest.raises(ValueError, match='got MSRAction3DDataset'):
         tool.main([str(config), str(run[1])])
+
+
+def test_steps_are_measured(root, run, capsys):
+    config = str(run[0])
+    found = load_tool(root, 'measure_step').main([config, '--steps', '2', '--batch-size', '1'])
+    assert 'inputs (1, 3, 256, 6)' in capsys.readouterr().out
+    assert len(found) == 2 and found[1]['peak_mib'] >= found[0]['peak_mib'] > 100
+    assert all(row['wall_s'] > 0 and row['cpu_s'] > 0 for row in found)
