@@ -54,7 +54,7 @@ def merge_options(cfg: Config, options: dict[str, Any] | None) -> None:
     for key, value in (options or {}).items():
         try:
             cfg.merge_from_dict({key: value})
-        except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
+        except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
             raise ValueError(
                 f'--cfg-options {key}={str(value)[:80]!r} does not fit the config: {error}'
             ) from None

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop as BaseEpochBasedTrainLoop
 from torch import nn
 
@@ -28,7 +29,8 @@ class EpochBasedTrainLoop(BaseEpochBasedTrainLoop):
     * A run that is resumed at the end of an epoch validates first, if it was to validate then:
       it may have been killed before or in the validation.
 
-    The arguments are MMEngine's.
+    With the config's ``compile`` it says what is compiled (``prepare_compilation``). The arguments
+    are MMEngine's.
     """
 
     def __init__(
@@ -56,6 +58,13 @@ class EpochBasedTrainLoop(BaseEpochBasedTrainLoop):
     def run(self) -> nn.Module:
         """Train."""
         position = self._resumed_position()
+        if self.runner.cfg.get('compile'):
+            # imported here: the models import this package
+            from mmpointvideo.engine.compilation import prepare_compilation
+
+            model = self.runner.model
+            model = model.module if is_model_wrapper(model) else model
+            prepare_compilation(model, self.runner.optim_wrapper)
         self.runner.call_hook('before_train')
         if self._iter > 0 and position == 0 and self._epoch > 0:
             self._validate()
