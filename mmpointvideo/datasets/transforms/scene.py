@@ -128,8 +128,8 @@ class RandomColor(PointVideoTransform):
                 raise ValueError(f'{name}: expected (low, high), got {(low, high)}')
         if gain_range[0] < 0:
             raise ValueError(f'gain_range: expected 0 or more, got {gain_range}')
-        self.gain_range = tuple(gain_range)
-        self.shift_range = tuple(shift_range)
+        self.gain_range = (float(gain_range[0]), float(gain_range[1]))
+        self.shift_range = (float(shift_range[0]), float(shift_range[1]))
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Change ``points[..., 3:6]``.
@@ -145,8 +145,8 @@ class RandomColor(PointVideoTransform):
             )
         rng = self.rng(results)
         frames = len(colors)
-        gain = rng.uniform(*self.gain_range, (frames, 1, 3))
-        shift = rng.uniform(*self.shift_range, (frames, 1, 1))
+        gain = rng.uniform(*self.gain_range, size=(frames, 1, 3))
+        shift = rng.uniform(*self.shift_range, size=(frames, 1, 1))
         colors[:] = np.clip(colors * gain + shift, 0, 1)
         return results
 
