@@ -16,6 +16,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         '--fuzz-examples', type=int, default=20, help='damaged files per format (tests/test_fuzz)'
     )
+    parser.addoption(
+        '--memory-iterations', type=int, default=60, help='of the run in test_memory.py'
+    )
 
 
 @pytest.fixture(scope='session')

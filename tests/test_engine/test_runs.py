@@ -32,19 +32,22 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
     return CheckpointLoader.load_checkpoint(str(path))['state_dict']
 
 
-def run_on_two_processes(root: Path, *command: str) -> str:
+def environment() -> dict[str, str]:
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
-    env = {
+    return {
         **os.environ,
         'PORT': str(port),
         'PYTHON': sys.executable,
         'OMP_NUM_THREADS': '1',
         'CUDA_VISIBLE_DEVICES': '',
     }
+
+
+def run_on_two_processes(root: Path, *command: str) -> str:
     done = subprocess.run(
-        ['bash', *command], cwd=root, env=env, capture_output=True, text=True, timeout=900
+        ['bash', *command], cwd=root, env=environment(), capture_output=True, text=True, timeout=900
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -52,12 +55,27 @@ def run_on_two_processes(root: Path, *command: str) -> str:
 
 @pytest.fixture(scope='module')
 def two_process_run(root: Path, tmp_path_factory) -> Path:
+    """Two 'machines' of one process each, the same command on both."""
     work_dir = tmp_path_factory.mktemp('two_processes')
-    run_on_two_processes(root, 'tools/dist_train.sh', str(CONFIG), '2', '--work-dir', str(work_dir))
+    env = {**environment(), 'NNODES': '2', 'MASTER_ADDR': '127.0.0.1'}
+    command = ['bash', 'tools/dist_train.sh', str(CONFIG), '1', '--work-dir', str(work_dir)]
+    nodes = [
+        subprocess.Popen(
+            command,
+            cwd=root,
+            env={**env, 'NODE_RANK': str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    outputs = [node.communicate(timeout=900)[0] for node in nodes]
+    assert [node.returncode for node in nodes] == [0, 0], '\n'.join(outputs)
     return work_dir
 
 
-def test_two_cpu_processes_train_and_validate(two_process_run: Path) -> None:
+def test_two_machines_train_and_validate(two_process_run: Path) -> None:
     results = json.loads((two_process_run / 'results.json').read_text())
     assert [row['epoch'] for row in results['history']] == [1, 2, 3, 4]
     assert results['last'] == results['history'][-1]
