@@ -31,7 +31,7 @@ setup(
     ],
     extras_require={
         'mmcv': ['mmcv-lite>=2.2.0,<2.3'],
-        'fast': ['numba>=0.61'],
+        'fast': ['numba>=0.61', 'isal>=1.7'],
         'vis': ['plotly>=6', 'imageio>=2.34', 'imageio-ffmpeg>=0.5', 'scikit-learn>=1.4'],
         'open3d': ['open3d>=0.19'],
         'open3d-cpu': ['open3d-cpu>=0.19'],
