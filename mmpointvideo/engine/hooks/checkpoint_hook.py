@@ -53,6 +53,8 @@ class CheckpointHook(BaseCheckpointHook):
         TypeError: If an argument is unknown (MMEngine's hook would fail at the first save).
     """
 
+    keep_ckpt_ids: deque
+
     def __init__(
         self,
         interval: int = -1,

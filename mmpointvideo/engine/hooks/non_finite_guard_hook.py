@@ -36,7 +36,7 @@ class NonFiniteGuardHook(Hook):
         Raises:
             FloatingPointError: If any of them is not finite.
         """
-        bad = {}
+        bad: dict[str, Any] = {}
         for name, value in (outputs or {}).items():
             number = torch.as_tensor(value).detach().float()
             if not bool(number.isfinite().all()):

@@ -7,7 +7,7 @@ import torch.distributed as dist
 from mmengine.dist import is_distributed
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from torch import nn
+from torch import Tensor, nn
 
 from mmpointvideo.models.layers.sync_batch_norm import SyncFrameBatchNorm
 from mmpointvideo.registry import HOOKS
@@ -22,12 +22,13 @@ def average_batch_norm(model: nn.Module) -> None:
     """
     if not is_distributed():
         return
-    buffers = []
+    buffers: list[Tensor] = []
     for module in model.modules():
         if isinstance(module, SyncFrameBatchNorm):
             continue
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is not None:
-            buffers += [module.running_mean, module.running_var]
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            statistics = (module.running_mean, module.running_var)
+            buffers += [buffer for buffer in statistics if buffer is not None]
     if not buffers:
         return
     flat = torch.cat([buffer.flatten() for buffer in buffers])

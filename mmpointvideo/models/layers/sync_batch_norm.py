@@ -8,6 +8,7 @@ over the processes, and the gradient passes through them as one process would ha
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeGuard
 
 import torch
 import torch.distributed as dist
@@ -33,7 +34,7 @@ class SyncFrameBatchNorm(nn.BatchNorm1d):
         return sync_normalize(x, self, lambda v: v.sum(0, keepdim=True), lambda s: s)
 
 
-def is_synchronized(norm: nn.Module) -> bool:
+def is_synchronized(norm: nn.Module) -> TypeGuard[SyncFrameBatchNorm]:
     """Whether a batch norm takes statistics of several processes now."""
     if not isinstance(norm, SyncFrameBatchNorm):
         return False
