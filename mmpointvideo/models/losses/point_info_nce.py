@@ -16,8 +16,9 @@ from .chunked import chunked_mean
 WEIGHTINGS = ('feature_weighted', 'add_positives', 'softmax')
 ANCHORS = ('prediction', 'target')
 
-#: largest number of similarities in one chunk of rows
-MOST_SIMILARITIES = 1 << 20
+#: number of similarities in one chunk of rows, above which it has no more than FEWEST_ROWS: with
+#: fewer the bank is read too often
+MOST_SIMILARITIES, FEWEST_ROWS = 1 << 20, 64
 # A logit that takes no part: finite, so that a row without negatives has a zero gradient, not NaN.
 _ABSENT = -1e30
 
@@ -66,8 +67,8 @@ class PointInfoNCELoss(nn.Module):
             the K + 1 similarities, the aligned prediction included (B1).
         anchor: ``'prediction'`` or ``'target'`` (Eq. 4 as printed).
         in_batch_negatives: The other targets of the batch join the negatives, all of them.
-        chunk_size: Rows handled at a time; fewer where the bank is large, so that no tensor has
-            more than about ``MOST_SIMILARITIES`` elements.
+        chunk_size: Rows handled at a time; fewer where the bank is large, down to 64, so that no
+            tensor has more than ``MOST_SIMILARITIES`` elements.
     """
 
     def __init__(
@@ -181,7 +182,8 @@ class PointInfoNCELoss(nn.Module):
                 )
 
             columns = len(bank) + len(others)
-            chunk = max(1, min(self.chunk_size, MOST_SIMILARITIES // max(1, columns)))
+            chunk = max(FEWEST_ROWS, MOST_SIMILARITIES // max(1, columns))
+            chunk = min(self.chunk_size, chunk)
             loss, *seen = chunked_mean(rows_of, chunk, prediction, target, others)
         return loss, ContrastStatistics(*seen)
 
