@@ -240,26 +240,26 @@ def _legend(figure: Figure, layers: Sequence[Layer], columns: int = 8) -> None:
     """One legend of all classes that occur."""
     from matplotlib.patches import Patch
 
-    entries: dict[tuple, Any] = {}
+    entries: dict[tuple, int] = {}
     ignored = False
     for layer in layers:
         if layer.names is None or layer.colors is None:
             continue
         for index in layer.used():
             color = tuple(int(v) for v in layer.colors[index])
-            entries.setdefault((layer.names[index], color), None)
+            entries.setdefault((layer.names[index], color), index)
         ignored |= layer.ignore_index is not None and any(
             bool((value == layer.ignore_index).any()) for value in layer.values
         )
     if ignored:
         from .colors import IGNORED_COLOR
 
-        entries[('none', IGNORED_COLOR)] = None
+        entries[('none', IGNORED_COLOR)] = 10**6  # last
     if not entries:
         return
     patches = [
         Patch(facecolor=tuple(v / 255 for v in color), edgecolor='0.5', linewidth=0.5, label=name)
-        for name, color in entries
+        for name, color in sorted(entries, key=lambda entry: entries[entry])
     ]
     width = figure.get_size_inches()[0]
     longest = max(len(str(name)) for name, _ in entries)
