@@ -60,10 +60,10 @@ def _use_sync_bn(cfg: Config) -> None:
     if cfg.get('model_wrapper_cfg'):
         raise ValueError(
             f'sync_bn={cfg.sync_bn!r} chooses the model wrapper and the config has a '
-            'model_wrapper_cfg: give that the type SyncBNDistributedDataParallel and leave '
+            'model_wrapper_cfg: give that the type mmpointvideo.SyncBNDistributedDataParallel and '
             'sync_bn out'
         )
-    cfg.model_wrapper_cfg = _wrapper(cfg, 'SyncBNDistributedDataParallel')
+    cfg.model_wrapper_cfg = _wrapper(cfg, 'mmpointvideo.SyncBNDistributedDataParallel')
     cfg.sync_bn = None
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader
@@ -49,7 +50,7 @@ class Kill:
 
 @HOOKS.register_module()
 class LossRecorder(Hook):
-    """Append every iteration's logged values, bit for bit, to ``losses.jsonl``."""
+    """Append every iteration's logged values, bit for bit, to ``losses.jsonl`` (of rank 0)."""
 
     priority = 'HIGHEST'
 
@@ -57,6 +58,8 @@ class LossRecorder(Hook):
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         """Append."""
+        if not is_main_process():
+            return
         values = {
             name: float(torch.as_tensor(value).detach()).hex()
             for name, value in (outputs or {}).items()

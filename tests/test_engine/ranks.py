@@ -33,6 +33,8 @@ def _enter(function: Callable, rank: int, world: int, folder: Path) -> None:
         )
         torch.save(function(rank, world), folder / f'rank{rank}.pt')
         dist.destroy_process_group()
+    except SystemExit as leaving:
+        os._exit(leaving.code or 0)
     except BaseException:
         traceback.print_exc()
         os._exit(1)

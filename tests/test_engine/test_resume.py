@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import pickle
 import signal
 from pathlib import Path
@@ -16,6 +18,7 @@ from mmengine.runner import Runner
 
 from mmpointvideo.datasets import MSRAction3DDataset, PointVideoStoreError
 from mmpointvideo.datasets.samplers import DefaultSampler, SampleIndex, sample_randomness
+from mmpointvideo.engine import prepare_launch
 from mmpointvideo.testing import interruption, write_tiny_dataset
 from mmpointvideo.testing.interruption import (
     Kill,
@@ -27,6 +30,8 @@ from mmpointvideo.testing.interruption import (
     train_in_process,
 )
 from mmpointvideo.testing.runs import tiny_pretraining
+
+from .ranks import start_ranks
 
 EVERY_ITERATION = dict(type='CheckpointHook', by_epoch=False, interval=1, max_keep_ckpts=2)
 
@@ -96,6 +101,46 @@ def test_sigterm_saves_and_leaves(whole: Path, data_root: Path, tmp_path: Path) 
     batches = [row['batch'] for row in recorded_losses(tmp_path).values()]
     assert batches == [0, 1, 2, 3] * 3  # no batch of the second epoch came twice
     assert not (tmp_path / 'interrupted.pth').exists()
+
+
+def train_rank(work_dir: Path, data_root: Path, kill: Kill | None, rank: int, world: int) -> None:
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(world))
+    cfg = config(work_dir, data_root, 1, train_dataloader__batch_size=4 // world)
+    cfg.sync_bn = 'torch'
+    train(prepare_launch(cfg, 'pytorch'), kill)
+
+
+def train_two(work_dir: Path, data_root: Path, kill: Kill | None, logs: Path) -> list[int | None]:
+    function = functools.partial(train_rank, work_dir, data_root, kill)
+    return start_ranks(function, 2, logs)[0]
+
+
+@pytest.fixture(scope='module')
+def whole_on_two(data_root: Path, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp('whole_on_two')
+    assert train_two(folder / 'run', data_root, None, folder / 'logs') == [0, 0]
+    return folder / 'run'
+
+
+@pytest.mark.parametrize('how', [signal.SIGKILL, signal.SIGTERM])
+def test_two_processes_resume_exactly(
+    whole: Path, whole_on_two: Path, data_root: Path, tmp_path: Path, how: signal.Signals
+) -> None:
+    """Killed and told to stop; and their bank holds what that of one process does."""
+    if how == signal.SIGTERM:
+        stopped, codes = Kill('before', 6, how), [0, 0]
+    else:
+        stopped, codes = Kill('after', 7, how), [-how, -how]
+    assert train_two(tmp_path / 'run', data_root, stopped, tmp_path / 'first') == codes
+    assert train_two(tmp_path / 'run', data_root, None, tmp_path / 'second') == [0, 0]
+    assert differences(whole_on_two, tmp_path / 'run') == []
+    one = last_checkpoint(whole)['state_dict']
+    two = last_checkpoint(tmp_path / 'run')['state_dict']
+    for name in ('video', 'frame', 'pointer', 'filled'):
+        assert torch.equal(one[f'memory_bank.{name}'], two[f'memory_bank.{name}'])
+    torch.testing.assert_close(
+        one['memory_bank.features'], two['memory_bank.features'], rtol=0, atol=0.05
+    )
 
 
 def test_the_position_holds_for_another_number_of_processes(monkeypatch) -> None:
