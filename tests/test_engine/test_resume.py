@@ -19,7 +19,7 @@ from mmengine.runner import Runner
 from mmpointvideo.datasets import MSRAction3DDataset, PointVideoStoreError
 from mmpointvideo.datasets.samplers import DefaultSampler, SampleIndex, sample_randomness
 from mmpointvideo.engine import prepare_launch
-from mmpointvideo.testing import interruption, write_tiny_dataset
+from mmpointvideo.testing import write_tiny_dataset
 from mmpointvideo.testing.interruption import (
     Kill,
     LossRecorder,
@@ -261,13 +261,9 @@ def test_infinite_weights_and_statistics_are_not_saved(
     assert sorted(p.name for p in tmp_path.glob('*.pth')) == ['iter_2.pth', 'iter_3.pth']
 
 
-def test_a_full_disk_loses_nothing(
-    whole: Path, data_root: Path, tmp_path: Path, capfd: pytest.CaptureFixture
-) -> None:
+def test_a_full_disk_loses_nothing(whole: Path, data_root: Path, tmp_path: Path) -> None:
     """The fifth file written atomically (iter_6.pth) finds no space."""
     assert train_in_process(config(tmp_path, data_root), Kill('fsync', 5, None)) == 1
-    if interruption.START_METHOD == 'forkserver':
-        assert 'No space left on device' in capfd.readouterr().err
     assert last_checkpoint(tmp_path)['meta']['iter'] == 4
     assert [p.name for p in sorted(tmp_path.glob('*.pth'))] == ['iter_2.pth', 'iter_4.pth']
     assert not list(tmp_path.glob('.*.tmp'))
