@@ -61,8 +61,10 @@ def start_ranks(
     for process in processes:
         process.start()
     end = time.monotonic() + timeout
-    for process in processes:
-        process.join(max(0.0, end - time.monotonic()))
+    while any(process.exitcode is None for process in processes) and time.monotonic() < end:
+        time.sleep(0.05)
+        if any(process.exitcode not in (None, 0) for process in processes):
+            end = min(end, time.monotonic() + 15)  # as a launcher does
     codes = [process.exitcode for process in processes]
     for process in processes:
         process.kill()

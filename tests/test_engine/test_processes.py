@@ -280,19 +280,20 @@ def freeze(rank: int, world: int) -> None:
 
     from mmpointvideo.engine.hooks import RankMonitorHook
 
-    monitor = RankMonitorHook(timeout=8)
+    monitor = RankMonitorHook(timeout=10)
     monitor.before_run(SimpleNamespace())
     dist.barrier()
+    monitor._progress('here')
     if rank == 1:
         import time
 
-        time.sleep(3)
+        time.sleep(2)
         os.kill(os.getpid(), signal.SIGSTOP)
     dist.all_reduce(torch.ones(1))
 
 
 def test_a_frozen_rank_is_named(tmp_path: Path) -> None:
-    codes, logs = start_ranks(freeze, 2, tmp_path, timeout=20)
+    codes, logs = start_ranks(freeze, 2, tmp_path, timeout=60)
     assert codes == [1, None]
     assert 'rank 1 holds up the job' in logs[0]
     assert 'stopped or dead' in logs[0]
