@@ -34,7 +34,7 @@ def fill_points_compiled(
     point, escape, depth = 0, 0, 0
     row, column = 0, 0
     for byte in range(len(bits)):
-        mask = np.int64(bits[byte])
+        mask = int(bits[byte])
         if mask == 0:
             column += 8
             while column >= width:
@@ -45,11 +45,11 @@ def fill_points_compiled(
             if mask & 128:
                 if point >= len(delta) or row >= len(rows):
                     return False
-                step = np.int64(delta[point])
+                step = int(delta[point])
                 if step == ESCAPE:
                     if escape >= len(escapes):
                         return False
-                    step = np.int64(escapes[escape])
+                    step = int(escapes[escape])
                     escape += 1
                 depth += step
                 if depth <= 0 or depth > MAX_DEPTH:

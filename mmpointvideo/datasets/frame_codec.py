@@ -187,8 +187,8 @@ def join_depth(parts: DepthParts) -> DepthFrame:
         ValueError: If the parts are not what :func:`encode_depth` makes.
     """
     num_points = len(parts.delta)
-    mask = np.unpackbits(parts.bits, count=parts.h * parts.w).view(bool)
-    mask = mask.reshape(parts.h, parts.w)
+    pixels = np.unpackbits(parts.bits, count=parts.h * parts.w)
+    mask = pixels.view(bool).reshape(parts.h, parts.w)
     if np.count_nonzero(mask) != num_points:
         raise ValueError(f'the mask does not hold the {num_points} points of the index')
     delta = parts.delta.astype(np.int32)

@@ -1,5 +1,5 @@
-# The built-in streets for pre-training on a CPU: 4 frames of 1024 points of a half-scene, as dense as
-# in fine-tuning, every frame a segment of its own.
+# The built-in streets for pre-training on a CPU: 4 frames of 1024 points of a half-scene, as
+# dense as in fine-tuning, every frame a segment of its own.
 #   python tools/dataset_converters/make_builtin_streets.py --convert
 dataset_type = 'Synthia4DDataset'
 data_root = 'data/builtin_streets/'
