@@ -1,12 +1,14 @@
 """MemoryBankHook and CalibrateBatchNormHook."""
 
+import os
+import signal
 from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.logging import MMLogger
 
-from mmpointvideo.engine.hooks import CalibrateBatchNormHook, MemoryBankHook
+from mmpointvideo.engine.hooks import CalibrateBatchNormHook, MemoryBankHook, TerminationHook
 from mmpointvideo.models.recognizers import PointVideoRecognizer
 from mmpointvideo.testing import tiny_clip
 
@@ -70,3 +72,21 @@ def test_calibration_measures_statistics_and_changes_no_weight():
         assert torch.equal(model.state_dict()[name], value), name
     with pytest.raises(ValueError, match='num_batches must be >= 1'):
         CalibrateBatchNormHook(0)
+
+
+def test_sigterm_after_half_a_minute_ends_the_process():
+    hook = TerminationHook()
+    seen = []
+    before = signal.signal(signal.SIGTERM, lambda signum, frame: seen.append(signum))
+    loader = SimpleNamespace(num_workers=0)
+    runner = _runner(None, train_loop=SimpleNamespace(dataloader=loader), _val_loop=None)
+    try:
+        hook.before_train(runner)
+        for _ in range(2):  # the scheduler, and the launcher that passes it on
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert hook.received and not seen
+        hook._since -= 31
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert seen == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from .checkpoint_hook import average_before_saving, write_last_checkpoint
 FILE = 'interrupted.pth'
 #: Seconds that a worker process lives on after SIGTERM; Slurm kills after 30 by default.
 _WORKER_GRACE = 25
+_AGAIN = 30.0
 
 
 @HOOKS.register_module()
@@ -32,7 +34,8 @@ class TerminationHook(Hook):
     runs is finished (with gradient accumulation: until the optimiser's next step), then
     ``interrupted.pth`` is written into the work dir, ``last_checkpoint`` names it, and the next
     start with ``--resume`` goes on exactly there. On several processes one of them has to
-    receive the signal; all leave at the same iteration.
+    receive the signal; all leave at the same iteration. SIGTERM again, after half a minute, ends a
+    process at once.
 
     Args:
         interval: Iterations between two looks at the signal, which cost a small all-reduce each
@@ -48,6 +51,7 @@ class TerminationHook(Hook):
         self.received = False
         self._before: Any = None
         self._installed = False
+        self._since = 0.0
 
     def before_train(self, runner: Runner) -> None:
         """Take over the signal, here and, for some seconds, in worker processes."""
@@ -72,7 +76,12 @@ class TerminationHook(Hook):
                 loader.worker_init_fn = functools.partial(_init_worker, loader.worker_init_fn)
 
     def _receive(self, signum: int, frame: Any) -> None:
-        self.received = True
+        now = time.monotonic()
+        if not self.received:
+            self.received, self._since = True, now
+        elif now - self._since > _AGAIN:  # sooner it is the launcher that passes the signal on
+            self._give_back()
+            os.kill(os.getpid(), signum)
 
     def after_train_iter(
         self,
