@@ -246,7 +246,7 @@ def test_npz_folder(tmp_path: Path) -> None:
     kept, repaired, dropped = report['videos']
     assert kept['num_frames'] == 4 and kept['encoding'] == 'depth'
     assert repaired['repairs'] == ['frame 0: 1 points with NaN left out']
-    assert 'not a readable published npz' in dropped['reason']
+    assert 'not a published npz that can be read' in dropped['reason']
 
 
 def test_real_skeletons(shared_dir: Path, tmp_path: Path) -> None:

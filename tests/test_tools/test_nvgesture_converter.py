@@ -117,7 +117,7 @@ def test_frames_of_an_avi(raw, tmp_path):
     with pytest.raises(FileNotFoundError, match='no such file'):
         read_avi_frames(tmp_path / 'none.avi', [0])
     (tmp_path / 'bad.avi').write_bytes(b'RIFF' + bytes(100))
-    with pytest.raises(ValueError, match='not a video|ends before'):
+    with pytest.raises(ValueError, match='not an AVI|not a video|ends before'):
         read_avi_frames(tmp_path / 'bad.avi', [0])
 
 

@@ -130,4 +130,4 @@ def test_bad_sources(root, tmp_path, capsys):
     (tmp_path / 'src' / 'splits.json').unlink()
     assert tool.main([str(tmp_path / 'src'), out]) == 1
     captured = capsys.readouterr()
-    assert 'not a published processed frame' in captured.out and 'nothing' in captured.err
+    assert 'not a published npz that can be read' in captured.out and 'nothing' in captured.err
