@@ -29,6 +29,11 @@ def _table(backend: Backend) -> dict[str, Callable] | None:
     return None if isinstance(table, BackendUnavailable) else table
 
 
+def give_up(name: str, reason: str) -> None:
+    """Stop using a backend in this process; where it was forced, PyTorch takes over."""
+    _tables[name] = BackendUnavailable(reason)
+
+
 def available_backends() -> tuple[str, ...]:
     """Names of the backends that can be used here, the preferred ones first.
 

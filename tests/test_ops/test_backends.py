@@ -134,3 +134,35 @@ def test_several_python_threads_on_the_layer_that_is_not_thread_safe():
         cwd=os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
     )
     assert done.returncode == 0 and 'fine' in done.stdout, done.stderr[-2000:]
+
+
+FORKED = """
+import os
+import torch
+from mmpointvideo.ops import available_backends, furthest_point_sample, set_backend, use_backend
+assert 'numba' in available_backends()
+set_backend(FORCED)
+xyz = torch.randn(4, 256, 3)
+with use_backend('torch'):
+    expected = furthest_point_sample(xyz, 32)
+assert torch.equal(furthest_point_sample(xyz, 32), expected)
+if (child := os.fork()) == 0:
+    right = torch.equal(furthest_point_sample(xyz, 32), expected)
+    os._exit(0 if right and 'numba' not in available_backends() else 1)
+raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, 'fork'), reason='no fork on this system')
+@pytest.mark.parametrize(('layer', 'forced'), [('workqueue', None), ('default', 'numba')])
+def test_a_forked_child_does_not_use_dead_threads(layer, forced):
+    pytest.importorskip('numba')
+    done = subprocess.run(
+        [sys.executable, '-c', FORKED.replace('FORCED', repr(forced))],
+        env={**os.environ, 'NUMBA_THREADING_LAYER': layer, 'NUMBA_NUM_THREADS': '2'},
+        timeout=300,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr

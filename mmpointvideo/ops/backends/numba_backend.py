@@ -4,10 +4,15 @@ Each call uses as many threads as PyTorch would (``torch.get_num_threads()``), o
 little to do. A lock lets one Python thread at a time into numba's thread pool: kernels release
 the interpreter lock, and the ``workqueue`` layer, the only one that is always present, ends the
 process when two meet in it.
+
+A pool of threads does not survive a fork: a child process that is forked after the pool began to
+work goes over to the ``torch`` backend (numba would end the child, or return garbage, depending
+on its layer).
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 
@@ -59,12 +64,24 @@ def _load() -> dict[str, Callable]:
     most_threads = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
 
     pool = threading.Lock()
+    has_run = False
 
     def run(steps: int, kernel: Callable, *args) -> None:
+        nonlocal has_run
         wanted = min(torch.get_num_threads(), most_threads, steps // STEPS_PER_THREAD)
         with pool:
+            has_run = True
             numba.set_num_threads(max(1, wanted))
             kernel(*args)
+
+    def leave_forked_child() -> None:
+        if has_run:
+            from .. import dispatch
+
+            dispatch.give_up('numba', 'this process was forked after numba had started its threads')
+
+    if hasattr(os, 'register_at_fork'):  # not on Windows
+        os.register_at_fork(after_in_child=leave_forked_child)
 
     def furthest_point_sample(xyz: Tensor, num_points: int) -> Tensor:
         idx = torch.empty(xyz.shape[0], num_points, dtype=torch.int64)
