@@ -49,7 +49,7 @@ def apply_forward(x, scale, shift, slots, out):
                 row, into = x[b, pair, m], out[b, frame, m, s]
                 for c in range(channels):
                     value = fma(row[c], factor[c], offset[c])
-                    into[c] = value if value > zero else zero
+                    into[c] = zero if value <= zero else value  # NaN stays NaN
 
 
 @compiled()

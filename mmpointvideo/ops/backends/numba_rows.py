@@ -33,12 +33,12 @@ def combine_forward(
             into = out[r]
             for c in range(channels):
                 value = fma(x, ax[c], fma(y, ay[c], fma(z, az[c], base[c])))
-                into[c] = max(value, zero) if relu else value
+                into[c] = zero if relu and value <= zero else value
             if mode:
                 row, factor, level = features[source[r]], scale[pair], shift[pair]
                 for c in range(channels):
                     value = fma(row[c], factor[c], level[c])
-                    value = max(value, zero) if relu else value
+                    value = zero if relu and value <= zero else value
                     into[c] = into[c] * value if mode == 1 else into[c] + value
 
 
@@ -95,8 +95,8 @@ def combine_backward(
                     gv = g[c] if (v > zero or not relu) else zero
                     gu = g[c] if (u > zero or not relu) else zero
                     if mode == 1:
-                        gv *= max(u, zero) if relu else u
-                        gu *= max(v, zero) if relu else v
+                        gv *= zero if relu and u <= zero else u
+                        gu *= zero if relu and v <= zero else v
                     bx[c] = fma(gv, x, bx[c])
                     by[c] = fma(gv, y, by[c])
                     bz[c] = fma(gv, z, bz[c])
@@ -155,7 +155,7 @@ def normalize_forward(x, scale, shift, bounds, parts, relu, out):
             row, into = x[r], out[r]
             for c in range(channels):
                 value = fma(row[c], factor[c], offset[c])
-                into[c] = max(value, zero) if relu else value
+                into[c] = zero if relu and value <= zero else value
 
 
 @compiled(fastmath=_FAST)
@@ -223,12 +223,12 @@ def maximum_forward(x, scale, shift, offsets, anchors, relu, out, chosen):
             row, slot = x[r], place.dtype.type(r - begin)
             for c in range(channels):
                 value = fma(row[c], factor[c], offset[c])
-                larger = value > best[c]
+                larger = value > best[c] or value != value  # NaN stays NaN
                 best[c] = value if larger else best[c]
                 place[c] = slot if larger else place[c]
         if relu:
             for c in range(channels):
-                best[c] = max(best[c], zero)
+                best[c] = zero if best[c] <= zero else best[c]
 
 
 @compiled(fastmath=_FAST)

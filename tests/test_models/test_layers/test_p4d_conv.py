@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from mmpointvideo.models.layers import P4DConv
+from mmpointvideo.models.layers import P4DConv, PSTConv
 from mmpointvideo.ops import available_backends, tube_rows, use_backend
 from tests.reference.p4d_conv import literal_p4d_conv
 
@@ -216,3 +216,21 @@ def test_bad_inputs():
         conv(xyz, torch.rand(1, 4, 4, 8))
     with pytest.raises(ValueError, match='one'):
         P4DConv(0, [4], 0.5, 1, 1)(xyz[:, :1, :1])
+
+
+@pytest.mark.parametrize('layer', ['PSTConv', 'P4DConv'])
+@pytest.mark.parametrize('training', [True, False])
+def test_nan_shows_wherever_pytorch_would_show_it(layer, training):
+    pytest.importorskip('numba')
+    torch.manual_seed(0)
+    if layer == 'PSTConv':
+        conv = PSTConv(4, 8, 8, 0.5, 4, 3, 2, 1, (1, 1))
+    else:
+        conv = P4DConv(4, [8, 8], 0.5, 8, 3, 2, 1, (1, 1))
+    xyz, features = torch.rand(2, 4, 64, 3), torch.randn(2, 4, 4, 64)
+    features[0, 1, 0, 5] = torch.nan
+    seen = []
+    for backend in ('torch', 'numba'):
+        with use_backend(backend):
+            seen.append(conv.train(training)(xyz, features)[1].isnan())
+    assert seen[0].any() and torch.equal(*seen)
