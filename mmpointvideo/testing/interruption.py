@@ -18,6 +18,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader
+from mmengine.utils import import_modules_from_strings
 
 from mmpointvideo.registry import HOOKS
 from mmpointvideo.utils import atomic
@@ -125,6 +126,8 @@ class _Os:
 
 def train(cfg: Config, kill: Kill | None = None) -> None:
     """Train in this process, recording losses; it may not return."""
+    if cfg.get('custom_imports'):
+        import_modules_from_strings(**cfg.custom_imports)
     runner = Runner.from_cfg(cfg)
     runner.register_hook(LossRecorder())
     if kill is not None and kill.place in ('before', 'after'):
