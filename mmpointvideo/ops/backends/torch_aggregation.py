@@ -1,13 +1,28 @@
 """The fused aggregation of PSTConv in plain PyTorch.
 
-The loops run over the K neighbours and hold two or three tensors of the output's size; nothing
-of K times that size is built or kept for the backward pass.
+The loops run over blocks of anchor frames, small enough for the processor's cache, and over the K
+neighbours; nothing of K times the output's size is built or kept for the backward pass.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
+
+#: elements of a block's tensors on the CPU; on other devices a block is everything
+BLOCK = 1 << 18
+
+
+def _blocks(rows: Tensor, channels: int) -> Iterator[slice]:
+    """Anchor frames of ``rows`` (K, A, M, S) that are handled together."""
+    count = rows.shape[1]
+    size = count
+    if rows.device.type == 'cpu':
+        size = max(1, BLOCK // max(1, rows[0, 0].numel() * channels))
+    for start in range(0, count, size):
+        yield slice(start, start + size)
 
 
 def _rows(idx: Tensor, frames: Tensor, num_points: int) -> tuple[Tensor, Tensor | None]:
@@ -33,9 +48,11 @@ class _MultiplySum(torch.autograd.Function):
         rows, mask = _rows(idx, frames, g.shape[1])
         flat = g.flatten(0, 1)
         out = g.new_zeros(*rows.shape[1:], g.shape[2])
-        for row in rows:
-            projected = _displacement(xyz, centers, row) @ weight.t()
-            out.addcmul_(flat.index_select(0, row.flatten()).view_as(out), projected)
+        for part in _blocks(rows, g.shape[2]):
+            into = out[part]
+            for row in rows[:, part]:
+                projected = _displacement(xyz, centers[part], row) @ weight.t()
+                into.addcmul_(flat.index_select(0, row.flatten()).view_as(into), projected)
         return out if mask is None else out.mul_(mask)
 
     @staticmethod
@@ -47,13 +64,15 @@ class _MultiplySum(torch.autograd.Function):
         flat = g.flatten(0, 1)
         grad_flat = torch.zeros_like(flat)
         grad_weight = torch.zeros_like(weight)
-        for row in rows:
-            shift = _displacement(xyz, centers, row)
-            index = row.flatten()
-            scaled = (grad * (shift @ weight.t())).flatten(0, 2)
-            grad_flat.index_add_(0, index, scaled)
-            scaled = grad.flatten(0, 2) * flat.index_select(0, index)
-            grad_weight.addmm_(scaled.t(), shift.flatten(0, 2))
+        for part in _blocks(rows, g.shape[2]):
+            incoming = grad[part]
+            for row in rows[:, part]:
+                shift = _displacement(xyz, centers[part], row)
+                index = row.flatten()
+                scaled = (shift @ weight.t()).mul_(incoming).flatten(0, 2)
+                grad_flat.index_add_(0, index, scaled)
+                scaled = flat.index_select(0, index).mul_(incoming.flatten(0, 2))
+                grad_weight.addmm_(scaled.t(), shift.flatten(0, 2))
         return grad_flat.view_as(g), grad_weight, None, None, None, None
 
 
@@ -72,8 +91,10 @@ class _GatherSum(torch.autograd.Function):
         rows, mask = _rows(idx, frames, g.shape[1])
         flat = g.flatten(0, 1)
         out = g.new_zeros(*rows.shape[1:], g.shape[2])
-        for row in rows:
-            out += flat.index_select(0, row.flatten()).view_as(out)
+        for part in _blocks(rows, g.shape[2]):
+            into = out[part]
+            for row in rows[:, part]:
+                into += flat.index_select(0, row.flatten()).view_as(into)
         return out if mask is None else out.mul_(mask)
 
     @staticmethod
@@ -83,8 +104,9 @@ class _GatherSum(torch.autograd.Function):
         if mask is not None:
             grad = grad * mask
         grad_flat = grad.new_zeros(ctx.shape[0] * ctx.shape[1], ctx.shape[2])
-        for row in rows:
-            grad_flat.index_add_(0, row.flatten(), grad.flatten(0, 2))
+        for part in _blocks(rows, ctx.shape[2]):
+            for row in rows[:, part]:
+                grad_flat.index_add_(0, row.flatten(), grad[part].flatten(0, 2))
         return grad_flat.view(ctx.shape), None, None
 
 
