@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from mmengine.dist import get_world_size
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -14,6 +15,7 @@ from mmpointvideo.models.layers.p4d_trans_conv import P4DTransConv
 from mmpointvideo.models.layers.tube_query import check_clips
 from mmpointvideo.registry import MODELS
 from mmpointvideo.structures import PointVideoDataSample
+from mmpointvideo.utils.dist import reduce_sum
 
 Levels = Sequence[tuple[Tensor, Tensor | None]]
 
@@ -110,6 +112,9 @@ class PointSegHead(BaseModule):
     def loss(self, levels: Levels, data_samples: list[PointVideoDataSample]) -> dict[str, Tensor]:
         """Loss, and the accuracy over the points that count, in percent.
 
+        On several processes the loss is the share of this one in that of the whole batch: with
+        gradients averaged over processes, all labelled points of all of them weigh the same.
+
         Args:
             levels: As :meth:`forward`.
             data_samples: With ``gt_pts_seg`` ``(T, N)`` and, where only some points count,
@@ -135,9 +140,14 @@ class PointSegHead(BaseModule):
             ignore_index=self.ignore_index,
             reduction='sum',
         )
-        number = counts.sum().clamp(min=1)
+        number = counts.sum()
         right = (logits.detach().argmax(3) == labels) & counts
-        return {'loss': total / number, 'accuracy': right.sum() / number * 100}
+        # gradients are averaged over processes, so all divide by the same number of points
+        mean_number = reduce_sum(number.float()) / get_world_size()
+        return {
+            'loss': total / mean_number.clamp(min=1 / get_world_size()),
+            'accuracy': right.sum() / number.clamp(min=1) * 100,
+        }
 
     def predict(
         self, levels: Levels, data_samples: list[PointVideoDataSample]

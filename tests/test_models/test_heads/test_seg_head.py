@@ -1,9 +1,14 @@
 """PointSegHead: the decoder against its transcription, the loss against a count of points."""
 
 import copy
+import os
+import socket
+from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
 
 from mmpointvideo.models.heads import PointSegHead, TransformerClsHead
 from mmpointvideo.structures import PointVideoDataSample
@@ -120,3 +125,34 @@ def test_transformer_cls_head():
     torch.testing.assert_close(head(x), expected)
     sample = PointVideoDataSample(gt_label=2)
     assert set(head.loss(x[:1], [sample])) == {'loss', 'accuracy'}
+
+
+def gradient_of_a_share(rank: int, port: int, state: dict, batch: tuple, folder: str) -> None:
+    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+    dist.init_process_group('gloo', rank=rank, world_size=2)
+    torch.save(classifier_gradient(state, *share(*batch, rank)), Path(folder) / f'{rank}.pth')
+    dist.destroy_process_group()
+
+
+def share(levels, samples, rank):
+    return [(xyz[rank : rank + 1], x[rank : rank + 1]) for xyz, x in levels], [samples[rank]]
+
+
+def classifier_gradient(state, levels, samples):
+    head = _head().eval()
+    head.load_state_dict(state)
+    head.loss(levels, samples)['loss'].backward()
+    return head.classifier.weight.grad
+
+
+@pytest.mark.parametrize('labelled', [7, 0])
+def test_two_processes_with_different_numbers_of_labels_are_one(tmp_path, labelled):
+    state, levels, samples = _head().state_dict(), _levels(), _samples(mask=False)
+    samples[0].gt_pts_seg[:, labelled:] = 255  # far fewer points than the other, or none
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    mp.spawn(gradient_of_a_share, (port, state, (levels, samples), str(tmp_path)), nprocs=2)
+    parts = [torch.load(tmp_path / f'{rank}.pth', weights_only=True) for rank in range(2)]
+    expected = classifier_gradient(state, levels, samples)
+    torch.testing.assert_close((parts[0] + parts[1]) / 2, expected)
