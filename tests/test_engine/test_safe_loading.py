@@ -49,13 +49,14 @@ def load_into_model(path: Path):
 
 
 @pytest.mark.parametrize('load', [load_with_loader, load_into_model])
-def test_a_malicious_file_runs_nothing(tmp_path: Path, load) -> None:
+def test_a_malicious_file_runs_nothing(tmp_path: Path, load, monkeypatch) -> None:
     victim = tmp_path / 'touched'
     torch.save({'state_dict': {'weight': torch.ones(2)}, 'x': Touch(victim)}, tmp_path / 'bad.pth')
     with pytest.raises(pickle.UnpicklingError, match='bad.pth: refused'):
         load(tmp_path / 'bad.pth')
     assert not victim.exists()
     # the file does what the test says it does, where nothing guards
+    monkeypatch.delenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD', raising=False)
     torch.load(tmp_path / 'bad.pth', weights_only=False)
     assert victim.exists()
 

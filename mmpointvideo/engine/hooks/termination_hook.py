@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,8 +22,6 @@ from mmpointvideo.registry import HOOKS
 from .checkpoint_hook import average_before_saving, write_last_checkpoint
 
 FILE = 'interrupted.pth'
-#: Seconds that a worker process lives on after SIGTERM; Slurm kills after 30 by default.
-_WORKER_GRACE = 25
 _AGAIN = 30.0
 
 
@@ -54,7 +53,7 @@ class TerminationHook(Hook):
         self._since = 0.0
 
     def before_train(self, runner: Runner) -> None:
-        """Take over the signal, here and, for some seconds, in worker processes."""
+        """Take over the signal, here and in worker processes."""
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             runner.logger.warning(
                 "TerminationHook: with train_cfg.type='EpochBasedTrainLoop' of mmpointvideo a run "
@@ -137,7 +136,19 @@ class TerminationHook(Hook):
 
 
 def _init_worker(function: Callable[[int], Any] | None, worker_id: int) -> None:
-    """A worker's start: schedulers send it SIGTERM too, while its main process still needs it."""
-    signal.signal(signal.SIGTERM, lambda signum, frame: signal.alarm(_WORKER_GRACE))
+    """A worker's start: only its own process may end it by SIGTERM.
+
+    Schedulers send the signal to workers too, while their main process still needs them; a
+    handler of Python's cannot tell who sent it, a thread that waits for it can.
+    """
+    if hasattr(signal, 'sigwaitinfo'):  # not on macOS
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_end_with_parent, daemon=True).start()
     if function is not None:
         function(worker_id)
+
+
+def _end_with_parent() -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)
