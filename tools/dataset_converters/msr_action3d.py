@@ -27,7 +27,7 @@ from mmpointvideo.datasets.conversion import (
     report_to_json,
     run_jobs,
 )
-from mmpointvideo.datasets.conversion.msr import NOISES
+from mmpointvideo.datasets.conversion.simulated import NOISES
 from mmpointvideo.datasets.storage import SUFFIX
 from mmpointvideo.utils.atomic import write_json
 

@@ -33,7 +33,7 @@ from mmpointvideo.datasets.conversion import (
     report_to_json,
     run_jobs,
 )
-from mmpointvideo.datasets.conversion.msr import NOISES
+from mmpointvideo.datasets.conversion.simulated import NOISES
 from mmpointvideo.datasets.ntu_rgbd_facts import CLASSES, describe_video, read_video_list
 from mmpointvideo.datasets.storage import SUFFIX
 from mmpointvideo.utils.atomic import write_json

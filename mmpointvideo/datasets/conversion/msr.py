@@ -2,7 +2,6 @@
 
 import os
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,14 @@ import numpy as np
 from mmpointvideo.datasets.formats import iter_msr_frames, read_msr_header, read_published_npz
 from mmpointvideo.datasets.storage import PointVideoWriter
 
+from .clouds import leave_out_nan, write_clouds
 from .report import VideoReport
-from .runner import describe_store, existing_report, note_empty_frames, source_mark, video_name
+from .runner import describe_store, existing_report, note_empty_frames, source_mark
+from .simulated import check_noise, write_simulated
 
 MSR_FOCAL = 280.0
 MSR_UNIT = 'msr_depth'
 MSR_SIZE = (320, 240)
-NOISES = ('none', 'kinect')
 
 
 def msr_camera(width: int, height: int) -> dict[str, float]:
@@ -58,41 +58,6 @@ def convert_msr_bin(
     return describe_store(store_path, 'converted')
 
 
-def points_to_depth(xyz: np.ndarray, camera: Mapping[str, float]) -> np.ndarray | None:
-    """The depth image that points were computed from, if they were.
-
-    Args:
-        xyz: ``(n, 3)`` points of the camera.
-        camera: The camera.
-
-    Returns:
-        ``(H, W)`` int32, or None unless every point lies on a pixel of its own at an integer
-        depth, up to the rounding of float32.
-    """
-    height, width = int(camera['height']), int(camera['width'])
-    image = np.zeros((height, width), np.int32)
-    if not len(xyz):
-        return image
-    xyz = xyz.astype(np.float64)
-    z = np.rint(xyz[:, 2])
-    if not (np.isfinite(xyz).all() and (z == xyz[:, 2]).all() and z.min() > 0):
-        return None
-    if z.max() >= 2**24:
-        return None
-    u = xyz[:, 0] * camera['focal'] / z + camera['cx']
-    v = xyz[:, 1] * camera['focal'] / z + camera['cy']
-    cols, rows = np.rint(u), np.rint(v)
-    if max(np.abs(u - cols).max(), np.abs(v - rows).max()) > 1e-3:
-        return None
-    if min(cols.min(), rows.min()) < 0 or cols.max() >= width or rows.max() >= height:
-        return None
-    cell = rows.astype(np.int64) * width + cols.astype(np.int64)
-    if len(np.unique(cell)) != len(cell):
-        return None
-    image.ravel()[cell] = z
-    return image
-
-
 def convert_msr_npz(
     npz_path: str | os.PathLike, store_path: str | os.PathLike, overwrite: bool = False
 ) -> VideoReport:
@@ -111,28 +76,10 @@ def convert_msr_npz(
         return done
     clouds = read_published_npz(npz_path)
     repairs: list[str] = []
-    for index, cloud in enumerate(clouds):
-        good = np.isfinite(cloud).all(axis=1)
-        if not good.all():
-            clouds[index] = cloud[good]
-            repairs.append(f'frame {index}: {int((~good).sum())} points with NaN left out')
+    leave_out_nan(clouds, repairs)
     note_empty_frames([len(cloud) for cloud in clouds], repairs)
-    camera = msr_camera(*MSR_SIZE)
-    images = []
-    for cloud in clouds:
-        image = points_to_depth(cloud, camera)
-        if image is None:
-            break
-        images.append(image)
     meta = dict(conversion=conversion, repairs=repairs)
-    if len(images) == len(clouds):
-        with PointVideoWriter(store_path, camera=camera, unit=MSR_UNIT, meta=meta) as writer:
-            for image in images:
-                writer.append_depth(image)
-    else:
-        with PointVideoWriter(store_path, 'points', unit=MSR_UNIT, meta=meta) as writer:
-            for cloud in clouds:
-                writer.append_points(cloud)
+    write_clouds(store_path, clouds, msr_camera(*MSR_SIZE), MSR_UNIT, meta)
     return describe_store(store_path, 'converted')
 
 
@@ -160,17 +107,10 @@ def convert_msr_skeleton(
         ValueError: If it is not a skeleton file, or too few frames are usable.
         ImportError: If numba, which the simulated sensor needs, is missing.
     """
-    from mmpointvideo.simulation import (
-        MSR_CAMERA,
-        PART_NAMES,
-        SensorNoise,
-        repair_skeleton,
-        simulate_depth_video,
-    )
+    from mmpointvideo.simulation import MSR_BODY, MSR_CAMERA, SensorNoise, repair_skeleton
     from mmpointvideo.simulation.skeletons import msr_to_joints, parse_msr_skeleton
 
-    if noise not in NOISES:
-        raise ValueError(f'noise: expected one of {NOISES}, got {noise!r}')
+    check_noise(noise)
     text, mark = _read_text(source, member)
     conversion = dict(source='skeleton', noise=noise, **mark)
     done = None if overwrite else existing_report(store_path, conversion)
@@ -178,29 +118,10 @@ def convert_msr_skeleton(
         return done
     name = member or str(source)
     joints, skeleton = repair_skeleton(msr_to_joints(parse_msr_skeleton(text, name)), name=name)
-    repairs = [] if skeleton.is_clean else [skeleton.summary()]
-    frames = list(
-        simulate_depth_video(
-            joints,
-            noise=SensorNoise.kinect() if noise == 'kinect' else None,
-            seed=int.from_bytes(video_name(store_path).encode()[-8:], 'little'),
-        )
+    sensor = SensorNoise.kinect() if noise == 'kinect' else None
+    write_simulated(
+        store_path, joints, skeleton, MSR_CAMERA, MSR_BODY, sensor, MSR_UNIT, conversion
     )
-    note_empty_frames([int(np.count_nonzero(depth)) for depth, _ in frames], repairs)
-    with PointVideoWriter(
-        store_path,
-        camera=MSR_CAMERA.to_dict(),
-        channels=dict(part='uint8'),
-        unit=MSR_UNIT,
-        meta=dict(
-            conversion=conversion,
-            repairs=repairs,
-            part_names=list(PART_NAMES),
-            source_frames=[int(i) for i in skeleton.kept],
-        ),
-    ) as writer:
-        for depth, part in frames:
-            writer.append_depth(depth, dict(part=part))
     return describe_store(store_path, 'converted')
 
 

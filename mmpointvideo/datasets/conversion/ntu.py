@@ -8,9 +8,10 @@ from mmpointvideo.datasets.formats import read_published_npz
 from mmpointvideo.datasets.formats.ntu_depth import NTU_CAMERA, iter_ntu_frames, list_ntu_frames
 from mmpointvideo.datasets.storage import PointVideoWriter
 
-from .msr import NOISES, points_to_depth
+from .clouds import leave_out_nan, write_clouds
 from .report import VideoReport
-from .runner import describe_store, existing_report, note_empty_frames, source_mark, video_name
+from .runner import describe_store, existing_report, note_empty_frames, source_mark
+from .simulated import check_noise, write_simulated
 
 NTU_UNIT = 'mm'
 
@@ -66,32 +67,15 @@ def convert_ntu_npz(
         return done
     clouds = read_published_npz(npz_path, key='data')
     repairs: list[str] = []
-    for index, cloud in enumerate(clouds):
-        cloud = cloud.astype(np.float64) * 65535
-        good = np.isfinite(cloud).all(axis=1)
-        if not good.all():
-            cloud = cloud[good]
-            repairs.append(f'frame {index}: {int((~good).sum())} points with NaN left out')
+    clouds = [cloud.astype(np.float64) * 65535 for cloud in clouds]
+    leave_out_nan(clouds, repairs)
+    for cloud in clouds:
         whole = np.rint(cloud[:, 2])
         if np.abs(cloud[:, 2] - whole).max(initial=0) < 0.05:  # float32 of a pixel / 65535
             cloud[:, 2] = whole
-        clouds[index] = cloud
     note_empty_frames([len(cloud) for cloud in clouds], repairs)
-    images = []
-    for cloud in clouds:
-        image = points_to_depth(cloud, NTU_CAMERA)
-        if image is None:
-            break
-        images.append(image)
     meta = dict(conversion=conversion, repairs=repairs)
-    if len(images) == len(clouds):
-        with PointVideoWriter(store_path, camera=NTU_CAMERA, unit=NTU_UNIT, meta=meta) as writer:
-            for image in images:
-                writer.append_depth(image)
-    else:
-        with PointVideoWriter(store_path, 'points', unit=NTU_UNIT, meta=meta) as writer:
-            for cloud in clouds:
-                writer.append_points(cloud)
+    write_clouds(store_path, clouds, NTU_CAMERA, NTU_UNIT, meta)
     return describe_store(store_path, 'converted')
 
 
@@ -116,44 +100,16 @@ def convert_ntu_skeleton(
         ValueError: If it is no such file, or too few frames are usable.
         ImportError: If numba, which the simulated sensor needs, is missing.
     """
-    from mmpointvideo.simulation import (
-        NTU_BODY,
-        NTU_CAMERA,
-        PART_NAMES,
-        SensorNoise,
-        load_ntu_skeleton,
-        simulate_depth_video,
-    )
+    from mmpointvideo.simulation import NTU_BODY, NTU_CAMERA, SensorNoise, load_ntu_skeleton
 
-    if noise not in NOISES:
-        raise ValueError(f'noise: expected one of {NOISES}, got {noise!r}')
+    check_noise(noise)
     conversion = dict(source='skeleton', noise=noise, **source_mark(path))
     done = None if overwrite else existing_report(store_path, conversion)
     if done:
         return done
     joints, skeleton = load_ntu_skeleton(path)
-    repairs = [] if skeleton.is_clean else [skeleton.summary()]
-    counts = []
-    with PointVideoWriter(
-        store_path,
-        camera=NTU_CAMERA.to_dict(),
-        channels=dict(part='uint8'),
-        unit=NTU_UNIT,
-        meta=dict(
-            conversion=conversion,
-            part_names=list(PART_NAMES),
-            source_frames=[int(i) for i in skeleton.kept],
-        ),
-    ) as writer:
-        for depth, part in simulate_depth_video(
-            joints,
-            camera=NTU_CAMERA,
-            body=NTU_BODY,
-            noise=SensorNoise.kinect(1000.0) if noise == 'kinect' else None,
-            seed=int.from_bytes(video_name(store_path).encode()[-8:], 'little'),
-        ):
-            writer.append_depth(depth, dict(part=part))
-            counts.append(int(np.count_nonzero(depth)))
-        note_empty_frames(counts, repairs)
-        writer.update_meta(repairs=repairs)
+    sensor = SensorNoise.kinect(1000.0) if noise == 'kinect' else None
+    write_simulated(
+        store_path, joints, skeleton, NTU_CAMERA, NTU_BODY, sensor, NTU_UNIT, conversion
+    )
     return describe_store(store_path, 'converted')
