@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from mmpointvideo.models.encoders import PSTNetEncoder
 from mmpointvideo.models.layers import P4DConv, P4DTransConv, PSTConv, PSTConvTranspose
 from mmpointvideo.ops import dispatch
 
-_TUBE_LAYERS = (P4DConv, P4DTransConv, PSTConv, PSTConvTranspose)
+_TUBE_LAYERS = (P4DConv, P4DTransConv, PSTConv, PSTConvTranspose, PSTNetEncoder)
 
 
 def prepare_compilation(model: nn.Module, optim_wrapper: Any = None) -> None:

@@ -4,7 +4,8 @@
 
 Counted are matrix products and attention, two operations a multiply-add, in the reference
 implementation of the point operators. Element-wise operations and the searches for neighbours and
-anchors are not; of the layers that search, the linear maps are all that is counted.
+anchors are not; of the layers that search, the linear maps are all that is counted. PSTNet is
+counted with every feature computed; how many it skips (``skip_unread``) depends on the points.
 """
 
 from __future__ import annotations
@@ -60,6 +61,8 @@ def count(cfg: Config, frames: int | None = None, points: int | None = None) -> 
     if 'encoder_checkpoint' in cfg.model:
         cfg.model.encoder_checkpoint = None
     model = init_model(cfg, device='cpu')
+    if hasattr(model.encoder, 'skip_unread'):
+        model.encoder.skip_unread = False
     shape = (1, frames) if segments is None else (1, segments, frames // segments)
     channels = getattr(model.encoder, 'in_channels', 0)
     inputs = dict(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...registry import MODELS
+from ..layers.point_tubes import PointTubes, gather_features
 from ..layers.pst_conv import PSTConv
 from ..layers.tube import output_frames
 from .width import scale_channels
@@ -54,6 +56,9 @@ class PSTNetEncoder(nn.Module):
             ``'published'``, the published kernel's.
         recompute: Normalise and clip a second time in the backward pass instead of keeping the
             results: less memory, the same gradients and running averages.
+        skip_unread: Leave out the features of points that no later layer reads. A ball query takes
+            the first neighbours in its ball, so most points of the later layers are nobody's
+            neighbour. Outputs, gradients and statistics are the same.
         layers: Overrides single options of single layers, ``dict(conv3a=dict(mid_channels=284))``;
             keys are arguments of :class:`PSTConv`.
 
@@ -84,6 +89,7 @@ class PSTNetEncoder(nn.Module):
         prefix_sampling: bool = False,
         tie_order: str = 'any',
         recompute: bool = False,
+        skip_unread: bool = True,
         layers: dict[str, dict] | None = None,
     ) -> None:
         super().__init__()
@@ -96,6 +102,7 @@ class PSTNetEncoder(nn.Module):
         if unknown:
             raise ValueError(f'layers: expected names out of {list(_TABLE)}, got {sorted(unknown)}')
         self.in_channels = in_channels
+        self.skip_unread = skip_unread
         channels = in_channels
         for name, (mid, out, factor, k_t, space, time, padding) in _TABLE.items():
             options = dict(
@@ -158,10 +165,36 @@ class PSTNetEncoder(nn.Module):
                 f'expected a number of frames that the temporal strides divide, got '
                 f'{xyz.shape[1]}; these layers take {", ".join(map(str, allowed))}'
             )
-        last = len(self.convs) - 1
-        for index, conv in enumerate(self.convs):
-            xyz, features = conv(xyz, features)
-            if index != last:
+        tubes: list[PointTubes] = []
+        points = xyz
+        for conv in self.convs:
+            tubes.append(conv.query(points))
+            points = tubes[-1].centers
+        if self.skip_unread:
+            features = self._skip_unread(tubes, features)
+        for conv, tube in zip(self.convs, tubes, strict=True):
+            if tube is not tubes[0]:
+                assert features is not None
                 features = F.relu(features)
+            features = conv(tube, features)[1]
         assert features is not None
-        return xyz, features
+        return points, features
+
+    def _skip_unread(self, tubes: list[PointTubes], features: Tensor | None) -> Tensor | None:
+        """Shrink the layers' tubes, in place, to what the layer above reads.
+
+        Returns:
+            The input features that the first layer reads.
+        """
+        for below, above in reversed(list(pairwise(range(len(tubes))))):
+            tubes[above], rows = tubes[above].only_read_points()
+            if rows is None:
+                continue
+            if self.convs[below].takes_statistics:  # of all anchors, read or not
+                tubes[below] = tubes[below]._replace(rows=rows)
+            else:
+                tubes[below] = tubes[below].only_anchors(rows)
+        if features is None:
+            return None
+        tubes[0], rows = tubes[0].only_read_points()
+        return features if rows is None else gather_features(features, rows)

@@ -114,6 +114,7 @@ def frame_norm_relu(
     norm: nn.BatchNorm1d | nn.SyncBatchNorm,
     statistics: str = 'frame',
     slots: Tensor | None = None,
+    rows: Tensor | None = None,
 ) -> Tensor:
     """Normalise, scale, shift, and clip at zero.
 
@@ -126,9 +127,11 @@ def frame_norm_relu(
             (over all frames).
         slots: ``(L, S)`` int64: the channels of an output frame are those of S of the P inputs,
             side by side. Inputs that several taps share are not copied. None: P = L, S = 1.
+        rows: ``(B, L, R)`` int64: the points that are asked for; the statistics are those of all
+            M. None: all of them.
 
     Returns:
-        ``(B, L, M, C)``.
+        ``(B, L, M, C)``, or with ``rows`` ``(B, L, R, C)``.
 
     Raises:
         ValueError: If there is only one value per channel to take statistics from.
@@ -137,11 +140,18 @@ def frame_norm_relu(
         if slots is not None:
             x = x[:, slots].transpose(2, 3).flatten(3)
         parts = x.split(1, dim=1) if statistics == 'frame' else (x,)
-        return torch.cat([norm(part.flatten(0, 2)).relu().view_as(part) for part in parts], dim=1)
+        parts = tuple(norm(part.flatten(0, 2)).relu().view_as(part) for part in parts)
+        return _select(torch.cat(parts, dim=1), rows)
     if is_synchronized(norm):
-        return _sync_norm_relu(x, norm, statistics, slots)
+        return _select(_sync_norm_relu(x, norm, statistics, slots), rows)
     how = frame_normalization(x, norm, statistics, slots)
-    return resolve('normalize_relu', x)(x, *how, slots)
+    return resolve('normalize_relu', x)(x, *how, slots, rows)
+
+
+def _select(x: Tensor, rows: Tensor | None) -> Tensor:
+    if rows is None:
+        return x
+    return x.gather(2, rows[..., None].expand(-1, -1, -1, x.shape[3]))
 
 
 def frame_norm_relu_linear(
@@ -150,6 +160,7 @@ def frame_norm_relu_linear(
     weight: Tensor,
     statistics: str = 'frame',
     slots: Tensor | None = None,
+    rows: Tensor | None = None,
     recompute: bool = False,
 ) -> Tensor:
     """:func:`frame_norm_relu`, then a linear map of the channels.
@@ -160,19 +171,20 @@ def frame_norm_relu_linear(
         weight: ``(C_out, C)``.
         statistics: As for :func:`frame_norm_relu`.
         slots: As for :func:`frame_norm_relu`.
+        rows: As for :func:`frame_norm_relu`.
         recompute: Do not keep what the linear map reads for the backward pass, but normalise x
             again there. The statistics are taken once: result, gradients and running averages
             stay the same.
 
     Returns:
-        ``(B, L, M, C_out)``.
+        ``(B, L, M, C_out)``, or with ``rows`` ``(B, L, R, C_out)``.
     """
     if not recompute or is_synchronized(norm) or isinstance(norm, nn.SyncBatchNorm):
-        return pointwise_linear(frame_norm_relu(x, norm, statistics, slots), weight)
+        return pointwise_linear(frame_norm_relu(x, norm, statistics, slots, rows), weight)
     how = frame_normalization(x, norm, statistics, slots)
 
     def finish(x: Tensor, scale: Tensor, shift: Tensor, weight: Tensor) -> Tensor:
-        hidden = resolve('normalize_relu', x)(x, scale, shift, *how[2:], slots)
+        hidden = resolve('normalize_relu', x)(x, scale, shift, *how[2:], slots, rows)
         return pointwise_linear(hidden, weight)
 
     return checkpoint(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...ops import aggregate_displaced
@@ -13,8 +12,16 @@ from ...ops.aggregation import AGGREGATIONS, POOLINGS
 from ...registry import MODELS
 from .frame_batch_norm import STATISTICS, frame_norm_relu_linear
 from .linear import pointwise_linear
-from .tube import PADDING_MODES, ZERO_FRAME, FrameWindows, frame_windows
-from .tube_query import TIE_ORDERS, check_clips, query_pairs, query_windows, sample_anchors
+from .point_tubes import PointTubes, append_zero_frame
+from .tube import PADDING_MODES, ZERO_FRAME, frame_windows
+from .tube_query import (
+    TIE_ORDERS,
+    check_features,
+    check_positions,
+    query_pairs,
+    query_windows,
+    sample_anchors,
+)
 
 
 @MODELS.register_module()
@@ -166,11 +173,89 @@ class PSTConv(nn.Module):
             f'bn_statistics={self.bn_statistics!r}, recompute={self.recompute}'
         )
 
-    def forward(self, xyz: Tensor, features: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    @property
+    def takes_statistics(self) -> bool:
+        """Whether batch norm takes the statistics of the batch, and so needs every anchor."""
+        return self.norm.training or self.norm.running_mean is None
+
+    def query(self, xyz: Tensor) -> PointTubes:
+        """Sample anchors and query their neighbours in every frame of their windows.
+
+        Args:
+            xyz: Positions, ``(B, T, N, 3)``.
+
+        Returns:
+            The tubes, to be given to :meth:`forward`.
+
+        Raises:
+            ValueError: If the shape does not fit, or the temporal size does not divide.
+        """
+        check_positions(xyz, self.spatial_stride)
+        batch, num_frames, num_points = xyz.shape[:3]
+        windows = frame_windows(
+            num_frames,
+            self.temporal_kernel_size,
+            self.temporal_stride,
+            self.temporal_padding,
+            self.padding_mode,
+        )
+        xyz = xyz.detach()
+        # a product with features of zeros adds nothing: such taps are skipped
+        skip_zeros = self.in_channels > 0 and self.aggregation == 'multiplication'
+        zero_frame = ZERO_FRAME
+        if (windows.pads_with_zeros and not skip_zeros) or ZERO_FRAME in windows.anchors:
+            zero_frame = num_frames
+            xyz = append_zero_frame(xyz)
+        centers = sample_anchors(
+            xyz,
+            windows,
+            zero_frame,
+            num_points // self.spatial_stride,
+            self.prefix_sampling,
+            self.tie_order,
+        )
+        zero_tap = ZERO_FRAME if skip_zeros else zero_frame
+        # taps that padding repeats are queried and aggregated once
+        pairs, slots = windows.pairs()
+        if windows.repeats:
+            steps = [step for step, _ in pairs]
+            taps = [[zero_tap if frame == ZERO_FRAME else frame] for _, frame in pairs]
+            # where a frame of zeros is skipped its neighbours do not matter
+            asked = [
+                (step, windows.anchors[step] if tap == ZERO_FRAME else tap)
+                for step, (tap,) in zip(steps, taps, strict=True)
+            ]
+            idx = query_pairs(xyz, centers, asked, self.radius, self.num_neighbors)
+            idx = idx.flatten(0, 1)[:, None]
+        else:
+            steps = list(range(len(windows.taps)))
+            taps = [
+                [zero_tap if frame == ZERO_FRAME else frame for frame in window]
+                for window in windows.taps
+            ]
+            idx = query_windows(xyz, centers, windows, zero_tap, self.radius, self.num_neighbors)
+        source = torch.tensor(taps)
+        first = torch.arange(batch)[:, None, None] * xyz.shape[1]
+        frames = torch.where(source < 0, source, source + first).flatten(0, 1)
+        return PointTubes(
+            xyz,
+            num_frames,
+            centers,
+            idx,
+            frames.to(xyz.device, non_blocking=True),
+            steps,
+            torch.tensor(slots).to(xyz.device) if windows.repeats else None,
+        )
+
+    def forward(
+        self, xyz: Tensor | PointTubes, features: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Convolve a batch of clips.
 
         Args:
-            xyz: Positions, ``(B, T, N, 3)``; no gradient flows into them.
+            xyz: Positions, ``(B, T, N, 3)``; no gradient flows into them. Or what :meth:`query`
+                returned for them, or a part of that: N is then the number of its points a frame,
+                and N' that of the anchors it asks for.
             features: ``(B, T, C_in, N)``, or None for ``in_channels=0``.
 
         Returns:
@@ -180,124 +265,32 @@ class PSTConv(nn.Module):
         Raises:
             ValueError: If a shape does not fit, or the temporal size does not divide.
         """
-        check_clips(xyz, features, self.in_channels, self.spatial_stride)
-        num_frames, num_points = xyz.shape[1:3]
-        windows = frame_windows(
-            num_frames,
-            self.temporal_kernel_size,
-            self.temporal_stride,
-            self.temporal_padding,
-            self.padding_mode,
-        )
-        xyz = xyz.detach()
+        tubes = xyz if isinstance(xyz, PointTubes) else self.query(xyz)
+        source = tubes.xyz[:, : tubes.num_frames]
+        check_features(features, self.in_channels, source)
         projected = None
         if features is not None and self.feature_proj is not None:
             projected = pointwise_linear(features.transpose(2, 3), self.feature_proj.weight)
-        # a product with features of zeros adds nothing: such taps are skipped
-        skip_zeros = projected is not None and self.aggregation == 'multiplication'
-        zero_frame = ZERO_FRAME
-        if (windows.pads_with_zeros and not skip_zeros) or ZERO_FRAME in windows.anchors:
-            zero_frame = num_frames
-            xyz = F.pad(xyz, (0, 0, 0, 0, 0, 1))
-            projected = None if projected is None else F.pad(projected, (0, 0, 0, 0, 0, 1))
-
-        num_samples = num_points // self.spatial_stride
-        centers = sample_anchors(
-            xyz, windows, zero_frame, num_samples, self.prefix_sampling, self.tie_order
-        )
-        zero_tap = ZERO_FRAME if skip_zeros else zero_frame
-        sharing = windows.repeats
-        pooled = (self._pool_pairs if sharing else self._pool_windows)(
-            projected, xyz, centers, windows, zero_tap
-        )
-        slots = torch.tensor(windows.pairs()[1]).to(xyz.device) if sharing else None
-        out = frame_norm_relu_linear(
-            pooled,
-            self.norm,
-            self.temporal_proj.weight,
-            self.bn_statistics,
-            slots,
-            self.recompute,
-        )
-        return centers, out.transpose(2, 3)
-
-    def _pool_windows(
-        self,
-        projected: Tensor | None,
-        xyz: Tensor,
-        centers: Tensor,
-        windows: FrameWindows,
-        zero_tap: int,
-    ) -> Tensor:
-        """Aggregate every tap of every window: ``(B, L, M, k_t * mid)``."""
-        idx = query_windows(xyz, centers, windows, zero_tap, self.radius, self.num_neighbors)
-        taps = [
-            [zero_tap if frame == ZERO_FRAME else frame for frame in window]
-            for window in windows.taps
-        ]
-        pooled = self._aggregate(projected, xyz, centers, idx, taps)
-        return pooled.view(*centers.shape[:3], -1)
-
-    def _pool_pairs(
-        self,
-        projected: Tensor | None,
-        xyz: Tensor,
-        centers: Tensor,
-        windows: FrameWindows,
-        zero_tap: int,
-    ) -> Tensor:
-        """Aggregate every distinct (window, frame) pair once: ``(B, P, M, mid)``.
-
-        Padding makes windows read a frame several times; on short clips that is up to two thirds
-        of all taps.
-        """
-        pairs = [
-            (step, zero_tap if frame == ZERO_FRAME else frame) for step, frame in windows.pairs()[0]
-        ]
-        # where a frame of zeros is skipped its neighbours do not matter
-        asked = [
-            (step, windows.anchors[step] if frame == ZERO_FRAME else frame) for step, frame in pairs
-        ]
-        idx = query_pairs(xyz, centers, asked, self.radius, self.num_neighbors)
-        pooled = self._aggregate(
+            if tubes.xyz.shape[1] > source.shape[1]:
+                projected = append_zero_frame(projected)
+            projected = projected.flatten(0, 1)
+        pooled = aggregate_displaced(
             projected,
-            xyz,
-            centers[:, [step for step, _ in pairs]],
-            idx.flatten(0, 1)[:, None],
-            [[frame] for _, frame in pairs],
-        )
-        return pooled.view(xyz.shape[0], len(pairs), centers.shape[2], -1)
-
-    def _aggregate(
-        self,
-        projected: Tensor | None,
-        xyz: Tensor,
-        centers: Tensor,
-        idx: Tensor,
-        taps: list[list[int]],
-    ) -> Tensor:
-        """Run :func:`mmpointvideo.ops.aggregate_displaced` on a batch of clips.
-
-        Args:
-            projected: ``(B, T, N, mid)`` or None.
-            xyz: ``(B, T, N, 3)``.
-            centers: ``(B, A, M, 3)``.
-            idx: ``(B * A, S, M, K)``.
-            taps: Source frames, A lists of S.
-
-        Returns:
-            ``(B * A, M, S, mid)``.
-        """
-        source = torch.tensor(taps)
-        first = torch.arange(xyz.shape[0])[:, None, None] * xyz.shape[1]
-        frames = torch.where(source < 0, source, source + first).flatten(0, 1)
-        return aggregate_displaced(
-            None if projected is None else projected.flatten(0, 1),
             self.displacement_proj.weight,
-            xyz.flatten(0, 1),
-            centers.flatten(0, 1),
-            idx,
-            frames.to(xyz.device, non_blocking=True),
+            tubes.xyz.flatten(0, 1),
+            tubes.anchors,
+            tubes.idx,
+            tubes.frames,
             self.aggregation,
             self.pooling,
         )
+        out = frame_norm_relu_linear(
+            pooled.view(source.shape[0], len(tubes.steps), pooled.shape[1], -1),
+            self.norm,
+            self.temporal_proj.weight,
+            self.bn_statistics,
+            tubes.slots,
+            tubes.rows,
+            self.recompute,
+        )
+        return tubes.asked_centers, out.transpose(2, 3)

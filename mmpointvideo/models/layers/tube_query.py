@@ -10,7 +10,15 @@ from ...ops import ball_query, furthest_point_sample
 from ...ops.sampling import TIE_ORDERS
 from .tube import ZERO_FRAME, FrameWindows
 
-__all__ = ['TIE_ORDERS', 'check_clips', 'query_pairs', 'query_windows', 'sample_anchors']
+__all__ = [
+    'TIE_ORDERS',
+    'check_clips',
+    'check_features',
+    'check_positions',
+    'query_pairs',
+    'query_windows',
+    'sample_anchors',
+]
 
 
 def check_clips(
@@ -27,12 +35,30 @@ def check_clips(
     Raises:
         ValueError: If they do not.
     """
+    check_positions(xyz, spatial_stride)
+    check_features(features, in_channels, xyz)
+
+
+def check_positions(xyz: Tensor, spatial_stride: int = 1) -> None:
+    """Raise unless ``xyz`` is (B, T, N, 3) with at least ``spatial_stride`` points a frame.
+
+    Raises:
+        ValueError: If it is not.
+    """
     if xyz.dim() != 4 or xyz.shape[-1] != 3:
         raise ValueError(f'xyz: expected shape (B, T, N, 3), got {tuple(xyz.shape)}')
     if xyz.shape[2] < spatial_stride:
         raise ValueError(
             f'expected at least spatial_stride={spatial_stride} points a frame, got {xyz.shape[2]}'
         )
+
+
+def check_features(features: Tensor | None, in_channels: int, xyz: Tensor) -> None:
+    """Raise unless ``features`` is (B, T, in_channels, N) at ``xyz`` (B, T, N, 3).
+
+    Raises:
+        ValueError: If it is not; for ``in_channels=0`` it has to be None.
+    """
     if features is None:
         if in_channels:
             raise ValueError(f'features: expected {in_channels} channels, got None')

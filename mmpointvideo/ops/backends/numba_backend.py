@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from .base import Backend, BackendUnavailable
-from .torch_norm import input_gradient_terms
+from .torch_norm import by_pair, input_gradient_terms
 
 #: steps of an inner loop (0.1 ms or so) below which waking another thread does not pay
 STEPS_PER_THREAD = 1 << 17
@@ -44,6 +44,13 @@ def _uses(frames: Tensor, num_frames: int) -> tuple[np.ndarray, np.ndarray]:
 def _slots(x: Tensor, slots: Tensor | None) -> np.ndarray:
     """Which input every tap of an output frame is; without ``slots`` the frame itself."""
     return np.arange(x.shape[1])[:, None] if slots is None else _array(slots)
+
+
+def _rows(x: Tensor, slots: np.ndarray, rows: Tensor | None) -> np.ndarray:
+    """Which points every output frame holds; without ``rows`` all of them."""
+    if rows is None:
+        rows = torch.arange(x.shape[2]).expand(x.shape[0], len(slots), -1)
+    return _array(rows)
 
 
 def _load() -> dict[str, Callable]:
@@ -312,12 +319,15 @@ def _load() -> dict[str, Callable]:
 
     class NormalizeReLU(torch.autograd.Function):
         @staticmethod
-        def forward(ctx, x, weight, bias, mean, inverse_std, statistics: str, slots) -> Tensor:
-            ctx.save_for_backward(x, weight, bias, mean, inverse_std, slots)
+        def forward(
+            ctx, x, weight, bias, mean, inverse_std, statistics: str, slots, rows
+        ) -> Tensor:
+            ctx.save_for_backward(x, weight, bias, mean, inverse_std, slots, rows)
             ctx.statistics = statistics
             scale = weight * inverse_std
             slots = _slots(x, slots)
-            out = x.new_empty(x.shape[0], len(slots), x.shape[2], weight.shape[0])
+            rows = _rows(x, slots, rows)
+            out = x.new_empty(*rows.shape, weight.shape[0])
             by_tap = (len(slots), slots.shape[1], -1)
             run(
                 out.numel(),
@@ -326,16 +336,18 @@ def _load() -> dict[str, Callable]:
                 _array(scale).reshape(by_tap),
                 _array(bias - mean * scale).reshape(by_tap),
                 slots,
+                rows,
                 out.numpy().reshape(*out.shape[:3], *by_tap[1:]),
             )
             return out
 
         @staticmethod
         def backward(ctx, grad: Tensor):
-            x, weight, bias, mean, inverse_std, slots = ctx.saved_tensors
+            x, weight, bias, mean, inverse_std, taps, rows = ctx.saved_tensors
             scale = weight * inverse_std
             shift = bias - mean * scale
-            slots = _slots(x, slots)
+            slots = _slots(x, taps)
+            rows = _rows(x, slots, rows)
             by_tap = (len(slots), slots.shape[1], -1)
             given = _array(grad).reshape(*grad.shape[:3], *by_tap[1:])
             arrays = (given, _array(x), *(_array(y).reshape(by_tap) for y in (scale, shift)))
@@ -346,28 +358,35 @@ def _load() -> dict[str, Callable]:
                 *arrays,
                 _array(mean).reshape(by_tap),
                 slots,
+                rows,
                 blocks.numpy().reshape(*blocks.shape[:2], *by_tap),
             )
             sums = blocks.sum(1)
-            slope = level = torch.zeros_like(scale)
-            if ctx.statistics != 'fixed':
+            if ctx.statistics == 'fixed':
+                slope = level = x.new_zeros(x.shape[1], x.shape[3])
+            else:
                 slope, level = input_gradient_terms(
                     scale, mean, inverse_std, sums, x.shape[0] * x.shape[2], ctx.statistics
                 )
+                if taps is not None:
+                    slope, level = (by_pair(v, taps, x.shape[1]) for v in (slope, level))
             grad_x = torch.empty_like(x, memory_format=torch.contiguous_format)
             run(
-                grad.numel(),
+                x.numel() + grad.numel(),
                 norm.apply_backward,
                 *arrays,
-                _array(slope).reshape(by_tap),
-                _array(level).reshape(by_tap),
+                _array(slope),
+                _array(level),
                 slots,
+                rows,
                 grad_x.numpy(),
             )
-            return grad_x, (sums[1] * inverse_std).sum(0), sums[0].sum(0), *[None] * 4
+            return grad_x, (sums[1] * inverse_std).sum(0), sums[0].sum(0), *[None] * 5
 
-    def normalize_relu(x, weight, bias, mean, inverse_std, statistics, slots=None) -> Tensor:
-        return NormalizeReLU.apply(x, weight, bias, mean, inverse_std, statistics, slots)
+    def normalize_relu(
+        x, weight, bias, mean, inverse_std, statistics, slots=None, rows=None
+    ) -> Tensor:
+        return NormalizeReLU.apply(x, weight, bias, mean, inverse_std, statistics, slots, rows)
 
     return {
         'furthest_point_sample': furthest_point_sample,

@@ -32,12 +32,12 @@ def block_moments(x, mean, spread):
 
 
 @compiled()
-def apply_forward(x, scale, shift, slots, out):
-    """``out[b, l, m, s] = max(scale[l, s] * x[b, slots[l, s], m] + shift[l, s], 0)``.
+def apply_forward(x, scale, shift, slots, rows, out):
+    """``out[b, l, r, s] = max(scale[l, s] * x[b, slots[l, s], rows[b, l, r]] + shift[l, s], 0)``.
 
-    x is (B, P, M, C), out (B, L, M, S, C), scale and shift are (L, S, C).
+    x is (B, P, M, C), rows (B, L, R), out (B, L, R, S, C), scale and shift are (L, S, C).
     """
-    num_points, channels = x.shape[2], x.shape[3]
+    channels = x.shape[3]
     num_frames, num_taps = slots.shape
     zero = x.dtype.type(0)
     for task in prange(x.shape[0] * num_frames):
@@ -45,20 +45,20 @@ def apply_forward(x, scale, shift, slots, out):
         for s in range(num_taps):
             pair = slots[frame, s]
             factor, offset = scale[frame, s], shift[frame, s]
-            for m in range(num_points):
-                row, into = x[b, pair, m], out[b, frame, m, s]
+            for r in range(rows.shape[2]):
+                row, into = x[b, pair, rows[b, frame, r]], out[b, frame, r, s]
                 for c in range(channels):
                     value = fma(row[c], factor[c], offset[c])
                     into[c] = zero if value <= zero else value  # NaN stays NaN
 
 
 @compiled()
-def block_gradient_sums(grad, x, scale, shift, mean, slots, sums):
+def block_gradient_sums(grad, x, scale, shift, mean, slots, rows, sums):
     """Sums over points of g and of g * (x - mean), into (2, B, L, S, C); g: grad after ReLU.
 
-    grad is (B, L, M, S, C), the others are as in :func:`apply_forward`.
+    grad is (B, L, R, S, C), the others are as in :func:`apply_forward`.
     """
-    num_points, channels = x.shape[2], x.shape[3]
+    channels = x.shape[3]
     num_frames, num_taps = slots.shape
     zero = x.dtype.type(0)
     for task in prange(x.shape[0] * num_frames):
@@ -69,8 +69,8 @@ def block_gradient_sums(grad, x, scale, shift, mean, slots, sums):
             first, second = sums[0, b, frame, s], sums[1, b, frame, s]
             first[:] = 0
             second[:] = 0
-            for m in range(num_points):
-                row, incoming = x[b, pair, m], grad[b, frame, m, s]
+            for r in range(rows.shape[2]):
+                row, incoming = x[b, pair, rows[b, frame, r]], grad[b, frame, r, s]
                 for c in range(channels):
                     passes = fma(row[c], factor[c], offset[c]) > zero
                     first[c] += incoming[c] if passes else zero
@@ -81,30 +81,30 @@ def block_gradient_sums(grad, x, scale, shift, mean, slots, sums):
 
 
 @compiled()
-def apply_backward(grad, x, scale, shift, slope, level, slots, out):
-    """``out[b, p] = sum of scale * g + slope * x + level`` over the taps (l, s) of pair p."""
+def apply_backward(grad, x, scale, shift, slope, level, slots, rows, out):
+    """``out[b, p] = slope[p] * x + level[p]``, plus ``scale * g`` of the taps (l, s) of pair p.
+
+    slope and level are (P, C).
+    """
     num_points, channels = x.shape[2], x.shape[3]
     num_pairs, num_taps = x.shape[1], slots.shape[1]
     zero = x.dtype.type(0)
     for task in prange(x.shape[0] * num_pairs):
         b, pair = task // num_pairs, task % num_pairs
-        fresh = True
+        tilt, base = slope[pair], level[pair]
+        for m in range(num_points):
+            row, into = x[b, pair, m], out[b, pair, m]
+            for c in range(channels):
+                into[c] = fma(row[c], tilt[c], base[c])
         for use in range(slots.size):
             frame, s = use // num_taps, use % num_taps
             if slots[frame, s] != pair:
                 continue
             factor, offset = scale[frame, s], shift[frame, s]
-            tilt, base = slope[frame, s], level[frame, s]
-            for m in range(num_points):
-                row, incoming, into = x[b, pair, m], grad[b, frame, m, s], out[b, pair, m]
-                if fresh:
-                    for c in range(channels):
-                        passes = fma(row[c], factor[c], offset[c]) > zero
-                        value = incoming[c] if passes else zero
-                        into[c] = fma(value, factor[c], fma(row[c], tilt[c], base[c]))
-                else:
-                    for c in range(channels):
-                        passes = fma(row[c], factor[c], offset[c]) > zero
-                        value = incoming[c] if passes else zero
-                        into[c] += fma(value, factor[c], fma(row[c], tilt[c], base[c]))
-            fresh = False
+            for r in range(rows.shape[2]):
+                m = rows[b, frame, r]
+                row, incoming, into = x[b, pair, m], grad[b, frame, r, s], out[b, pair, m]
+                for c in range(channels):
+                    passes = fma(row[c], factor[c], offset[c]) > zero
+                    value = incoming[c] if passes else zero
+                    into[c] = fma(value, factor[c], into[c])

@@ -1,7 +1,7 @@
 """The fused aggregation of PSTConv in plain PyTorch.
 
-The loops run over blocks of anchor frames, small enough for the processor's cache, and over the K
-neighbours; nothing of K times the output's size is built or kept for the backward pass.
+The loops run over blocks of anchor frames, small enough for the processor's cache; nothing of K
+times the output's size is built or kept for the backward pass.
 """
 
 from __future__ import annotations
@@ -11,17 +11,16 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-#: elements of a block's tensors on the CPU; on other devices a block is everything
+#: elements of a block's tensors: what the processor's cache holds, and what other devices spare
 BLOCK = 1 << 18
+BLOCK_ELSEWHERE = 1 << 25
 
 
 def _blocks(rows: Tensor, channels: int) -> Iterator[slice]:
     """Anchor frames of ``rows`` (K, A, M, S) that are handled together."""
-    count = rows.shape[1]
-    size = count
-    if rows.device.type == 'cpu':
-        size = max(1, BLOCK // max(1, rows[0, 0].numel() * channels))
-    for start in range(0, count, size):
+    elements = BLOCK if rows.device.type == 'cpu' else BLOCK_ELSEWHERE
+    size = max(1, elements // max(1, rows[:, 0].numel() * channels))
+    for start in range(0, rows.shape[1], size):
         yield slice(start, start + size)
 
 
@@ -37,8 +36,10 @@ def _rows(idx: Tensor, frames: Tensor, num_points: int) -> tuple[Tensor, Tensor 
 
 
 def _displacement(xyz: Tensor, centers: Tensor, rows: Tensor) -> Tensor:
-    """``xyz`` at ``rows`` (A, M, S) minus the centres: ``(A, M, S, 3)``."""
-    return xyz.flatten(0, 1)[rows] - centers[:, :, None]
+    """``xyz`` at ``rows`` (..., A, M, S) minus the centres: ``(..., A, M, S, 3)``."""
+    found = xyz.flatten(0, 1).index_select(0, rows.flatten()).view(*rows.shape, 3)
+    # the centres of every slot, so that the subtraction runs over long rows
+    return found.sub_(centers[:, :, None].expand(*rows.shape[-3:], 3).contiguous())
 
 
 class _MultiplySum(torch.autograd.Function):
@@ -47,12 +48,12 @@ class _MultiplySum(torch.autograd.Function):
         ctx.save_for_backward(g, weight, xyz, centers, idx, frames)
         rows, mask = _rows(idx, frames, g.shape[1])
         flat = g.flatten(0, 1)
-        out = g.new_zeros(*rows.shape[1:], g.shape[2])
+        out = g.new_empty(*rows.shape[1:], g.shape[2])
         for part in _blocks(rows, g.shape[2]):
-            into = out[part]
-            for row in rows[:, part]:
-                projected = _displacement(xyz, centers[part], row) @ weight.t()
-                into.addcmul_(flat.index_select(0, row.flatten()).view_as(into), projected)
+            index = rows[:, part]
+            value = _displacement(xyz, centers[part], index) @ weight.t()
+            value.mul_(flat.index_select(0, index.flatten()).view_as(value))
+            torch.sum(value, 0, out=out[part])
         return out if mask is None else out.mul_(mask)
 
     @staticmethod
@@ -63,17 +64,16 @@ class _MultiplySum(torch.autograd.Function):
             grad = grad * mask
         flat = g.flatten(0, 1)
         grad_flat = torch.zeros_like(flat)
-        grad_weight = torch.zeros_like(weight)
+        grad_weight = weight.new_zeros(3, weight.shape[0])
         for part in _blocks(rows, g.shape[2]):
-            incoming = grad[part]
-            for row in rows[:, part]:
-                shift = _displacement(xyz, centers[part], row)
-                index = row.flatten()
-                scaled = (shift @ weight.t()).mul_(incoming).flatten(0, 2)
-                grad_flat.index_add_(0, index, scaled)
-                scaled = flat.index_select(0, index).mul_(incoming.flatten(0, 2))
-                grad_weight.addmm_(scaled.t(), shift.flatten(0, 2))
-        return grad_flat.view_as(g), grad_weight, None, None, None, None
+            index = rows[:, part]
+            shift = _displacement(xyz, centers[part], index)
+            index = index.flatten()
+            scaled = (shift @ weight.t()).mul_(grad[part])
+            grad_flat.index_add_(0, index, scaled.flatten(0, 3))
+            scaled = flat.index_select(0, index).view_as(scaled).mul_(grad[part])
+            grad_weight.addmm_(shift.flatten(0, 3).t(), scaled.flatten(0, 3))
+        return grad_flat.view_as(g), grad_weight.t(), None, None, None, None
 
 
 def multiply_sum(

@@ -37,50 +37,78 @@ def input_gradient_terms(
     return slope, -scale * sums[0] / count - slope * mean
 
 
-def _to_slots(x: Tensor, slots: Tensor | None) -> Tensor:
-    """Every tap's copy of its pair: ``(B, P, M, C)`` to ``(B, L, M, S * C)``."""
-    if slots is None:
-        return x
-    return x[:, slots.flatten()].unflatten(1, slots.shape).transpose(2, 3).flatten(3)
+def tap_rows(x: Tensor, slots: Tensor | None, rows: Tensor | None) -> Tensor | None:
+    """The row of ``x.flatten(0, 2)`` that every tap of every output point reads.
 
+    Args:
+        x: ``(B, P, M, C)``.
+        slots: ``(L, S)`` int64, or None for L = P and S = 1.
+        rows: ``(B, L, R)`` int64, or None for all M.
 
-def _from_slots(x: Tensor, slots: Tensor | None, num_pairs: int) -> Tensor:
-    """Transpose of :func:`_to_slots`: taps that share a pair are summed."""
+    Returns:
+        ``(B, L, R, S)`` int64; None where that is every row in order.
+    """
+    if slots is None and rows is None:
+        return None
+    batch, pairs, points = x.shape[:3]
     if slots is None:
-        return x
-    x = x.unflatten(3, (slots.shape[1], -1)).transpose(2, 3).flatten(1, 2)
-    out = x.new_zeros(x.shape[0], num_pairs, *x.shape[2:])
-    return out.index_add_(1, slots.flatten(), x)
+        slots = torch.arange(pairs, device=x.device)[:, None]
+    if rows is None:
+        rows = torch.arange(points, device=x.device).expand(batch, len(slots), -1)
+    first = torch.arange(batch, device=x.device)[:, None, None] * pairs + slots
+    return first[:, :, None] * points + rows[..., None]
 
 
 class _NormalizeReLU(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, weight, bias, mean, inverse_std, statistics: str, slots) -> Tensor:
-        ctx.save_for_backward(x, weight, bias, mean, inverse_std, slots)
+    def forward(ctx, x, weight, bias, mean, inverse_std, statistics: str, slots, rows) -> Tensor:
+        ctx.save_for_backward(x, weight, bias, mean, inverse_std, slots, rows)
         ctx.statistics = statistics
         scale = weight * inverse_std
         shift = bias - mean * scale
-        return torch.addcmul(shift[:, None], _to_slots(x, slots), scale[:, None]).relu_()
+        values = _read(x, tap_rows(x, slots, rows))
+        return torch.addcmul(shift[:, None], values, scale[:, None]).relu_()
 
     @staticmethod
     def backward(ctx, grad: Tensor):
-        x, weight, bias, mean, inverse_std, slots = ctx.saved_tensors
-        num_pairs = x.shape[1]
-        x = _to_slots(x, slots)
+        x, weight, bias, mean, inverse_std, slots, rows = ctx.saved_tensors
+        index = tap_rows(x, slots, rows)
+        values = _read(x, index)
         scale = weight * inverse_std
         shift = bias - mean * scale
-        positive = torch.addcmul(shift[:, None], x, scale[:, None]) > 0
-        grad = grad * positive
-        centered = x - mean[:, None]
-        sums = torch.stack([grad.sum(2).sum(0), centered.mul_(grad).sum(2).sum(0)])
+        grad = grad * (torch.addcmul(shift[:, None], values, scale[:, None]) > 0)
+        moments = (values - mean[:, None]).mul_(grad)
+        sums = torch.stack([grad.sum(2).sum(0), moments.sum(2).sum(0)])
+        del moments, values
         grad_bias, grad_weight = sums[0].sum(0), (sums[1] * inverse_std).sum(0)
-        grad_x = grad.mul_(scale[:, None])
-        if ctx.statistics != 'fixed':
-            slope, offset = input_gradient_terms(
+        through = grad.mul_(scale[:, None])
+        if ctx.statistics == 'fixed':
+            grad_x = through if index is None else torch.zeros_like(x)
+        else:
+            slope, level = input_gradient_terms(
                 scale, mean, inverse_std, sums, x.shape[0] * x.shape[2], ctx.statistics
             )
-            grad_x.addcmul_(x, slope[:, None]).add_(offset[:, None])
-        return _from_slots(grad_x, slots, num_pairs), grad_weight, grad_bias, *[None] * 4
+            if slots is not None:
+                slope, level = by_pair(slope, slots, x.shape[1]), by_pair(level, slots, x.shape[1])
+            grad_x = torch.addcmul(level[:, None], x, slope[:, None])
+            if index is None:
+                grad_x += through
+        if index is not None:
+            grad_x.view(-1, x.shape[3]).index_add_(0, index.flatten(), through.view(-1, x.shape[3]))
+        return grad_x, grad_weight, grad_bias, *[None] * 5
+
+
+def _read(x: Tensor, index: Tensor | None) -> Tensor:
+    """``x`` (B, P, M, C) at ``index`` (B, L, R, S): ``(B, L, R, S * C)``."""
+    if index is None:
+        return x
+    return x.flatten(0, 2).index_select(0, index.flatten()).view(*index.shape[:3], -1)
+
+
+def by_pair(values: Tensor, slots: Tensor, num_pairs: int) -> Tensor:
+    """Sum ``values`` (L, S * C) over the taps (l, s) of every pair: ``(P, C)``."""
+    values = values.unflatten(1, (slots.shape[1], -1)).flatten(0, 1)
+    return values.new_zeros(num_pairs, values.shape[1]).index_add_(0, slots.flatten(), values)
 
 
 def normalize_relu(
@@ -91,6 +119,7 @@ def normalize_relu(
     inverse_std: Tensor,
     statistics: str,
     slots: Tensor | None = None,
+    rows: Tensor | None = None,
 ) -> Tensor:
     """``relu((x - mean) * inverse_std * weight + bias)``; keeps nothing but x for backward.
 
@@ -104,8 +133,9 @@ def normalize_relu(
             :func:`frame_moments` of x (the gradient passes through them), ``'fixed'`` constants.
         slots: ``(L, S)`` int64, on the device of x: the channels of an output frame are those
             of S of the P inputs, side by side; every input is used at least once.
+        rows: ``(B, L, R)`` int64, on the device of x: the points that are asked for.
 
     Returns:
-        ``(B, L, M, C)``.
+        ``(B, L, M, C)``, or with ``rows`` ``(B, L, R, C)``.
     """
-    return _NormalizeReLU.apply(x, weight, bias, mean, inverse_std, statistics, slots)
+    return _NormalizeReLU.apply(x, weight, bias, mean, inverse_std, statistics, slots, rows)

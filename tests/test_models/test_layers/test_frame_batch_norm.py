@@ -60,6 +60,35 @@ def test_equals_batch_norm(backend, statistics, training, options):
 
 
 @pytest.mark.parametrize('backend', BACKENDS)
+@pytest.mark.parametrize('statistics', ['frame', 'joint'])
+@pytest.mark.parametrize('training', [True, False])
+@pytest.mark.parametrize('slots', [None, [[0, 0, 1], [2, 3, 3]]], ids=['frames', 'shared taps'])
+def test_some_points_are_those_of_all_points(backend, statistics, training, slots):
+    slots = None if slots is None else torch.tensor(slots)
+    frames, channels = (4, 5) if slots is None else (2, 15)
+    norm = nn.BatchNorm1d(channels).double().train(training)
+    nn.init.uniform_(norm.weight, -1, 1)
+    nn.init.uniform_(norm.bias, -1, 1)
+    other = copy.deepcopy(norm)
+    x = torch.randn(3, 4, 6, 5, dtype=torch.float64) + 1
+    rows = torch.stack([torch.randperm(6)[:3] for _ in range(3 * frames)]).view(3, frames, 3)
+    first, second = x.clone().requires_grad_(), x.clone().requires_grad_()
+    with ops.use_backend(backend):
+        ours = frame_norm_relu(first, norm, statistics, slots, rows)
+        taps = second if slots is None else second[:, slots].transpose(2, 3).flatten(3)
+        everything = by_frame(taps, other, statistics)
+    expected = everything.gather(2, rows[..., None].expand(-1, -1, -1, channels))
+    grad = torch.randn_like(expected)
+    ours.backward(grad)
+    expected.backward(grad)
+    torch.testing.assert_close(ours, expected)
+    torch.testing.assert_close(first.grad, second.grad)
+    torch.testing.assert_close(norm.weight.grad, other.weight.grad)
+    torch.testing.assert_close(norm.bias.grad, other.bias.grad)
+    torch.testing.assert_close(norm.running_var, other.running_var)
+
+
+@pytest.mark.parametrize('backend', BACKENDS)
 def test_a_large_mean_does_not_cancel(backend):
     x = torch.randn(2, 3, 50, 4) * 0.01 + 100
     norm = nn.BatchNorm1d(4)
