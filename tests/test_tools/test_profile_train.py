@@ -48,6 +48,7 @@ def test_all_parts_of_a_pretraining_step(tool, tmp_path, capsys, backend):
         assert spent > 0, part
     assert json.loads((tmp_path / 'out.json').read_text()) == result
     printed = capsys.readouterr().out
+    assert 'points that the layers after the first read: ' in printed
     assert 'ms a step' in printed and '| furthest point sampling |' in printed
     assert before.keys() <= dispatch._tables.keys()
     for name, table in before.items():  # no mark stays

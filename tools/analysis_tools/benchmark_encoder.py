@@ -77,6 +77,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--recompute', action='store_true', help='ours: normalise again in the backward pass'
     )
+    parser.add_argument(
+        '--every-feature', action='store_true', help='ours: also those that no later layer reads'
+    )
     parser.add_argument('--bf16', action='store_true', help='ours: matrix products in bfloat16')
     parser.add_argument(
         '--tf32', action='store_true', help='CUDA: TF32 in all float32 matrix products'
@@ -131,6 +134,7 @@ def build(options: dict) -> tuple[nn.Module, Tensor, Tensor | None]:
             variant=options['variant'],
             padding_mode=options['padding_mode'],
             recompute=options['recompute'] and not options['literal'],
+            skip_unread=not options['every_feature'],
         )
         xyz, features = moving_bodies(*size, device), None
     else:
@@ -325,6 +329,7 @@ def default_options(encoder: str = 'pstnet', size: str = 'small') -> dict:
         linear_route='auto',
         cpu_time=False,
         recompute=False,
+        every_feature=False,
         bf16=False,
         tf32=False,
         literal=False,
@@ -351,14 +356,16 @@ def main() -> None:
             label = f'published loop, {name} operators' if literal else f'ours, {name}'
             rows.append((label, found))
 
-    kind = f'{args.variant}, {args.padding_mode}'
-    if args.encoder == 'p4transformer':
-        model, xyz, _ = build(options | dict(device='cpu'))
+    model, xyz, _ = build(options | dict(device='cpu'))
+    if isinstance(model, PSTNetEncoder):
+        shares = ', '.join(f'{100 * share:.0f}' for share in model.points_read(xyz))
+        kind = f'{args.variant}, {args.padding_mode}, layers read {shares} % of the points'
+    else:
         kind = (
             f'{args.extent:g} m, {distinct_neighbors(model, xyz):.1f} of '
             f'{model.convs[0].num_neighbors} neighbours distinct in the first layer'
         )
-    settings = [name for name in ('recompute', 'bf16', 'tf32') if options[name]]
+    settings = [name for name in ('recompute', 'every_feature', 'bf16', 'tf32') if options[name]]
     print(
         f'{args.encoder}: {options["clips"]} clips x {options["frames"]} frames x '
         f'{options["points"]} points, '

@@ -253,6 +253,11 @@ def main(args: list[str] | None = None) -> dict[str, float]:
     print('|---|---|---|')
     for part, spent in result.items():
         print(f'| {part} | {spent:.2f} | {100 * spent / max(whole, 1e-9):.1f} % |')
+    if hasattr(model.encoder, 'points_read'):
+        xyz = model.data_preprocessor(next(source), training=True)['inputs']['xyz']
+        shares = model.encoder.points_read(xyz.flatten(0, -4))
+        shown = ', '.join(f'{100 * share:.0f}' for share in shares)
+        print(f'points that the layers after the first read: {shown} %')
     if parsed.out:
         write_json(parsed.out, result)
     return result

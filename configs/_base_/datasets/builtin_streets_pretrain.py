@@ -32,4 +32,6 @@ train_dataloader = dict(
         split='train',
         num_frames=4,
         short_videos='drop',
-        pipeline=train_pipeline))
+        pipeline=train_pipeline,
+    ),
+)

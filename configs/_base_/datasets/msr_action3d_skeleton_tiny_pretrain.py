@@ -27,4 +27,6 @@ train_dataloader = dict(
         num_frames=24,
         clips='random',
         short_videos='drop',
-        pipeline=train_pipeline))
+        pipeline=train_pipeline,
+    ),
+)

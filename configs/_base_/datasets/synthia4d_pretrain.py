@@ -32,4 +32,6 @@ train_dataloader = dict(
         num_frames=4,
         halves=False,
         short_videos='drop',
-        pipeline=train_pipeline))
+        pipeline=train_pipeline,
+    ),
+)

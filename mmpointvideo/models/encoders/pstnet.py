@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -143,6 +144,26 @@ class PSTNetEncoder(nn.Module):
                 frames, conv.temporal_kernel_size, conv.temporal_stride, conv.temporal_padding
             )
         return frames
+
+    @torch.no_grad()
+    def points_read(self, xyz: Tensor) -> list[float]:
+        """Share of its source points that a layer in training is given the features of.
+
+        It depends on the points: the more balls overlap, the fewer. Every frame is filled up to
+        the fullest one of the batch.
+
+        Args:
+            xyz: Positions, ``(B, T, N, 3)``.
+
+        Returns:
+            Five numbers in (0, 1], of the layers after the first.
+        """
+        shares = []
+        for conv in self.convs:
+            tubes = conv.query(xyz)
+            shares.append(tubes.only_read_points()[0].xyz.shape[2] / xyz.shape[2])
+            xyz = tubes.centers
+        return shares[1:]
 
     def forward(self, xyz: Tensor, features: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Encode a batch of clips.

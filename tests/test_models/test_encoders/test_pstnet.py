@@ -308,4 +308,5 @@ def test_only_features_that_are_read_are_computed(monkeypatch, training):
     # after the first layer: the features of the layer below, then its own
     assert products == [3] * 10 + [4]
     assert out.shape[3] == 4
+    assert encoder.points_read(torch.rand(2, 8, 64, 3)) == [3 / 32, 3 / 16, 3 / 16, 3 / 8, 3 / 8]
     assert sums == ([32, 16, 16, 8, 8, 4] if training else [3] * 5 + [4])
