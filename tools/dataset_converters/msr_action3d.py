@@ -23,7 +23,7 @@ from mmpointvideo.datasets.conversion import (
     convert_msr_bin,
     convert_msr_npz,
     convert_msr_skeleton,
-    format_summary,
+    print_summary,
     report_to_json,
     run_jobs,
 )
@@ -174,10 +174,8 @@ def main(argv: list[str] | None = None) -> int:
     print(f'{len(jobs)} {kind} videos from {args.src} to {args.out_dir}')
     reports = run_jobs(jobs, args.workers) + dropped
     seconds = time.perf_counter() - started
-    print(format_summary(reports))
-    kept = [report for report in reports if report.status != 'dropped']
+    kept = print_summary(reports)
     if not kept:
-        print('error: nothing could be converted', file=sys.stderr)
         return 1
     metainfo = dict(
         dataset_type='MSRAction3DDataset',

@@ -29,7 +29,7 @@ from mmpointvideo.datasets.conversion import (
     convert_ntu_depth,
     convert_ntu_npz,
     convert_ntu_skeleton,
-    format_summary,
+    print_summary,
     report_to_json,
     run_jobs,
 )
@@ -221,10 +221,8 @@ def main(argv: list[str] | None = None) -> int:
     remove_leftovers(videos, names)
     reports = run_jobs(jobs, args.workers)
     seconds = time.perf_counter() - started
-    print(format_summary(reports))
-    kept = [report for report in reports if report.status != 'dropped']
+    kept = print_summary(reports)
     if not kept:
-        print('error: nothing could be converted', file=sys.stderr)
         return 1
     print(f'{len(reports) / seconds:.2f} videos a second, {args.workers} workers.')
     entries = [

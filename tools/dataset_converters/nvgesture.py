@@ -19,7 +19,7 @@ from mmpointvideo.datasets.annotations import write_annotations
 from mmpointvideo.datasets.conversion import (
     ConversionJob,
     convert_nvgesture,
-    format_summary,
+    print_summary,
     report_to_json,
     run_jobs,
 )
@@ -90,10 +90,8 @@ def main(argv: list[str] | None = None) -> int:
     print(f'{len(jobs)} gestures from {args.src} to {args.out_dir}')
     reports = run_jobs(jobs, args.workers)
     seconds = time.perf_counter() - started
-    print(format_summary(reports))
-    kept = [report for report in reports if report.status != 'dropped']
+    kept = print_summary(reports)
     if not kept:
-        print('error: nothing could be converted', file=sys.stderr)
         return 1
     videos = []
     for report in kept:

@@ -20,8 +20,8 @@ from mmpointvideo.datasets.conversion import (
     ConversionJob,
     VideoReport,
     convert_point_folder,
-    format_summary,
     natural_key,
+    print_summary,
     report_to_json,
     run_jobs,
 )
@@ -139,10 +139,8 @@ def main(argv: list[str] | None = None) -> int:
         if path.is_dir() and path.name not in listed
     ]
     seconds = time.perf_counter() - started
-    print(format_summary(reports))
-    kept = {report.video_id: report for report in reports if report.status != 'dropped'}
+    kept = {report.video_id: report for report in print_summary(reports)}
     if not kept:
-        print('error: nothing could be converted', file=sys.stderr)
         return 1
     integers = numbers(rows)
     videos = []

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from mmpointvideo.datasets.conversion import (
     ConversionJob,
-    format_summary,
+    print_summary,
     report_to_json,
     run_jobs,
 )
@@ -130,10 +130,8 @@ def main(argv: list[str] | None = None) -> int:
             jobs.append(ConversionJob(name, convert_synthia_npz, (paths, store), options))
     print(f'{len(jobs)} {kind} sequences from {args.src} to {args.out_dir}')
     reports = run_jobs(jobs, args.workers)
-    print(format_summary(reports))
-    kept = [report.video_id for report in reports if report.status != 'dropped']
+    kept = [report.video_id for report in print_summary(reports)]
     if not kept:
-        print('error: nothing could be converted', file=sys.stderr)
         return 1
     entries = write_synthia_annotations(args.out_dir, kept, splits, kind)
     frames: Counter = Counter()

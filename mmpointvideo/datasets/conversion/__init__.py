@@ -4,7 +4,7 @@ from .msr import convert_msr_bin, convert_msr_npz, convert_msr_skeleton
 from .ntu import convert_ntu_depth, convert_ntu_npz, convert_ntu_skeleton
 from .nvgesture import convert_nvgesture
 from .point_folder import convert_point_folder, natural_key
-from .report import VideoReport, format_summary, report_to_json
+from .report import VideoReport, format_summary, print_summary, report_to_json
 from .runner import ConversionJob, run_jobs
 from .streets import make_street
 from .synthia import SceneSampling, convert_synthia_npz, convert_synthia_sequence
@@ -24,6 +24,7 @@ __all__ = [
     'convert_synthia_npz',
     'convert_synthia_sequence',
     'format_summary',
+    'print_summary',
     'make_street',
     'natural_key',
     'report_to_json',

@@ -1,5 +1,6 @@
 """What became of a video in a conversion."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -64,3 +65,16 @@ def format_summary(reports: Sequence[VideoReport]) -> str:
             f'{size / frames:.0f} bytes a frame.'
         )
     return '\n'.join(lines)
+
+
+def print_summary(reports: Sequence[VideoReport]) -> list[VideoReport]:
+    """Print :func:`format_summary`, and an error where nothing is there.
+
+    Returns:
+        The reports of the videos that are there.
+    """
+    print(format_summary(reports))
+    kept = [report for report in reports if report.status != 'dropped']
+    if not kept:
+        print('error: nothing could be converted', file=sys.stderr)
+    return kept
