@@ -75,32 +75,30 @@ class PointTubes(NamedTuple):
         """Leave out the points that nothing reads.
 
         Returns:
-            The tubes, with as many points a frame as the fullest frame has that are read, and
-            which points those are: ``(B, T, N')`` int64. Frames that have fewer repeat the first
-            point, which nothing reads there. (self, None) where a frame is read in full.
+            The tubes, with as many points a frame as are read in the fullest one, and which
+            points those are: ``(B, T, N')`` int64. Frames with fewer are filled up with copies
+            of the first point that nothing reads. (self, None) where a frame is read in full.
         """
         batch, all_frames, num_points = self.xyz.shape[:3]
-        total = batch * all_frames
-        rows = self.idx + self.frames.clamp(min=0)[:, :, None, None] * num_points
-        rows = torch.where((self.frames >= 0)[:, :, None, None], rows, total * num_points)
-        read = torch.zeros(total * num_points + 1, dtype=torch.bool, device=rows.device)
+        nowhere = batch * all_frames * num_points
+        first = self.frames.clamp(min=0)[:, :, None, None] * num_points
+        rows = torch.where((self.frames >= 0)[:, :, None, None], self.idx + first, nowhere)
+        read = torch.zeros(nowhere + 1, dtype=torch.bool, device=rows.device)
         read[rows.flatten()] = True
         read = read[:-1].view(batch, all_frames, num_points)
         read[:, self.num_frames :] = False  # a frame of zeros: its points are all the same
         size = max(1, int(read.sum(2).max()))
         if size == num_points:
             return self, None
-        rank = (read.cumsum(2) - 1).clamp(min=0)
-        points = torch.arange(num_points, device=rows.device).expand_as(rank)
-        order = points.new_zeros(batch, all_frames, size + 1)
-        order.scatter_(2, torch.where(read, rank, size), points)
-        order = order[:, :, :size]
-        rank = rank.flatten(0, 1)
-        flat = self.frames.clamp(min=0)
-        idx = rank.flatten()[self.idx + flat[:, :, None, None] * num_points]
-        return self._replace(xyz=gather_points(self.xyz, order), idx=idx), order[
-            :, : self.num_frames
-        ]
+        # of every point its place among those that are read; the others share a place at the end
+        place = (read.cumsum(2) - 1).clamp(min=0)
+        points = torch.arange(num_points, device=rows.device).expand_as(place)
+        kept = points.new_zeros(batch, all_frames, size + 1)
+        kept = kept.scatter_(2, torch.where(read, place, size), points)[:, :, :size]
+        left = self._replace(
+            xyz=gather_points(self.xyz, kept), idx=place.flatten()[self.idx + first]
+        )
+        return left, kept[:, : self.num_frames]
 
 
 def gather_points(xyz: Tensor, rows: Tensor) -> Tensor:
