@@ -14,14 +14,12 @@ default_hooks = dict(
     # a NaN loss, SIGTERM and a process that hangs: docs/reliability.md
     non_finite_guard=dict(type='NonFiniteGuardHook'),
     termination=dict(type='TerminationHook'),
-    rank_monitor=dict(type='RankMonitorHook', timeout=600),
-)
+    rank_monitor=dict(type='RankMonitorHook', timeout=600))
 
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'),
-)
+    dist_cfg=dict(backend='nccl'))
 
 vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(type='Visualizer', vis_backends=vis_backends)

@@ -10,10 +10,9 @@ _base_ = [
 
 model = dict(
     contrast_head=dict(
-        loss=dict(temperature=0.1, num_neighbors=0, in_batch_negatives=True), neighbor_start_epoch=0
-    ),
+        loss=dict(temperature=0.1, num_neighbors=0, in_batch_negatives=True),
+        neighbor_start_epoch=0),
     cluster_head=dict(prototype_loss=dict(temperature=0.1)),
-    memory_bank=None,
-)
+    memory_bank=None)
 
 custom_hooks = []

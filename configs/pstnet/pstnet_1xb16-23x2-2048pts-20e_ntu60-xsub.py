@@ -8,8 +8,8 @@ _base_ = [
 ]
 
 model = dict(
-    encoder=dict(variant='ntu', radius=0.1, padding_mode='zeros'), head=dict(num_classes=60)
-)
+    encoder=dict(variant='ntu', radius=0.1, padding_mode='zeros'),
+    head=dict(num_classes=60))
 
 train_dataloader = dict(dataset=dict(num_frames=23))
 val_dataloader = dict(dataset=dict(num_frames=23))

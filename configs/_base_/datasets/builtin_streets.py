@@ -11,18 +11,8 @@ label_ids = [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15]
 ignored_ids = [0, 1, 13, 14]
 # 1 / ln(1.2 + share of the labelled points of the training streets), divided by the minimum
 class_weights = [
-    1.0,
-    1.572753,
-    2.114141,
-    2.691943,
-    2.101206,
-    2.770631,
-    2.197281,
-    2.878196,
-    2.784626,
-    2.854663,
-    2.602284,
-    2.877569,
+    1.0, 1.572753, 2.114141, 2.691943, 2.101206, 2.770631, 2.197281, 2.878196, 2.784626, 2.854663,
+    2.602284, 2.877569,
 ]
 
 train_pipeline = [
@@ -60,9 +50,7 @@ train_dataloader = dict(
         split='train',
         num_frames=3,
         clips=6,
-        pipeline=train_pipeline,
-    ),
-)
+        pipeline=train_pipeline))
 val_dataloader = dict(
     batch_size=8,
     num_workers=1,
@@ -75,9 +63,7 @@ val_dataloader = dict(
         split='test',
         num_frames=3,
         test_mode=True,
-        pipeline=test_pipeline,
-    ),
-)
+        pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
 val_evaluator = dict(type='SegIoU')

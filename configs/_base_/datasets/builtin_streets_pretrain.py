@@ -32,6 +32,4 @@ train_dataloader = dict(
         split='train',
         num_frames=4,
         short_videos='drop',
-        pipeline=train_pipeline,
-    ),
-)
+        pipeline=train_pipeline))

@@ -34,9 +34,7 @@ train_dataloader = dict(
         split='train',
         num_frames=24,
         clips='all',
-        pipeline=train_pipeline,
-    ),
-)
+        pipeline=train_pipeline))
 val_dataloader = dict(
     batch_size=16,
     num_workers=4,
@@ -51,9 +49,7 @@ val_dataloader = dict(
         num_frames=24,
         clips='all',
         test_mode=True,
-        pipeline=test_pipeline,
-    ),
-)
+        pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
 val_evaluator = dict(type='VideoAccuracy')

@@ -29,6 +29,4 @@ train_dataloader = dict(
         num_frames=24,
         clips='all',
         short_videos='drop',
-        pipeline=train_pipeline,
-    ),
-)
+        pipeline=train_pipeline))

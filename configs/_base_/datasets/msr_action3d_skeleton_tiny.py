@@ -33,9 +33,7 @@ train_dataloader = dict(
         split='train',
         num_frames=24,
         clips='random',
-        pipeline=train_pipeline,
-    ),
-)
+        pipeline=train_pipeline))
 val_dataloader = dict(
     batch_size=32,
     num_workers=1,
@@ -49,9 +47,7 @@ val_dataloader = dict(
         num_frames=24,
         clips=3,
         test_mode=True,
-        pipeline=test_pipeline,
-    ),
-)
+        pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
 val_evaluator = dict(type='VideoAccuracy')

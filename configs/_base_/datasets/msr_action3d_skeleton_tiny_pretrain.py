@@ -27,6 +27,4 @@ train_dataloader = dict(
         num_frames=24,
         clips='random',
         short_videos='drop',
-        pipeline=train_pipeline,
-    ),
-)
+        pipeline=train_pipeline))

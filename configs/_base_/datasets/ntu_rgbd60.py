@@ -37,9 +37,7 @@ train_dataloader = dict(
         frame_interval=2,
         clip_stride=2,
         clips='all',
-        pipeline=train_pipeline,
-    ),
-)
+        pipeline=train_pipeline))
 val_dataloader = dict(
     batch_size=16,
     num_workers=8,
@@ -57,9 +55,7 @@ val_dataloader = dict(
         clip_stride=2,
         clips='all',
         test_mode=True,
-        pipeline=test_pipeline,
-    ),
-)
+        pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
 val_evaluator = dict(type='VideoAccuracy')

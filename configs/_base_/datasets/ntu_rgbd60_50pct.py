@@ -7,6 +7,4 @@ train_dataloader = dict(
         type='LabelFraction',
         fraction=0.5,
         seed=0,
-        dataset={{_base_.train_dataloader.dataset}},
-    )
-)
+        dataset={{_base_.train_dataloader.dataset}}))

@@ -32,6 +32,4 @@ train_dataloader = dict(
         clip_stride=2,
         clips='all',
         short_videos='drop',
-        pipeline=train_pipeline,
-    ),
-)
+        pipeline=train_pipeline))

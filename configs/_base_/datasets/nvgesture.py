@@ -31,9 +31,7 @@ train_dataloader = dict(
         ann_file='annotations.json',
         split='train',
         num_frames=32,
-        pipeline=train_pipeline,
-    ),
-)
+        pipeline=train_pipeline))
 val_dataloader = dict(
     batch_size=32,
     num_workers=4,
@@ -47,9 +45,7 @@ val_dataloader = dict(
         split='test',
         num_frames=32,
         test_mode=True,
-        pipeline=test_pipeline,
-    ),
-)
+        pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
 val_evaluator = dict(type='VideoAccuracy')

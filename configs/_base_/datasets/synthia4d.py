@@ -10,18 +10,8 @@ label_ids = [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15]
 ignored_ids = [0, 1, 13, 14]
 # 1 / ln(1.2 + share of the labelled training points), divided by the minimum
 class_weights = [
-    1.0,
-    1.244514,
-    1.758231,
-    2.324261,
-    1.894942,
-    2.452485,
-    2.288366,
-    2.607544,
-    2.595122,
-    2.629313,
-    2.370236,
-    2.623809,
+    1.0, 1.244514, 1.758231, 2.324261, 1.894942, 2.452485, 2.288366, 2.607544, 2.595122, 2.629313,
+    2.370236, 2.623809,
 ]
 
 train_pipeline = [
@@ -59,9 +49,7 @@ train_dataloader = dict(
         ann_file='annotations.json',
         split='train',
         num_frames=3,
-        pipeline=train_pipeline,
-    ),
-)
+        pipeline=train_pipeline))
 val_dataloader = dict(
     batch_size=8,
     num_workers=4,
@@ -75,9 +63,7 @@ val_dataloader = dict(
         split='val',
         num_frames=3,
         test_mode=True,
-        pipeline=test_pipeline,
-    ),
-)
+        pipeline=test_pipeline))
 test_dataloader = dict(
     batch_size=8,
     num_workers=4,
@@ -91,9 +77,7 @@ test_dataloader = dict(
         split='test',
         num_frames=3,
         test_mode=True,
-        pipeline=test_pipeline,
-    ),
-)
+        pipeline=test_pipeline))
 
 val_evaluator = dict(type='SegIoU')
 test_evaluator = val_evaluator

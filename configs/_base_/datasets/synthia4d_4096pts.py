@@ -10,7 +10,10 @@ train_pipeline = [
     dict(type='RandomScale', scale_range=(0.8, 1.2), anisotropic=False),
     dict(type='RandomRotate', axis='y', angle_range=(0.0, 6.283185307)),
     dict(type='ScaleFeatures', factor=1 / 255),
-    dict(type='MapPointLabels', label_ids={{_base_.label_ids}}, ignored_ids={{_base_.ignored_ids}}),
+    dict(
+        type='MapPointLabels',
+        label_ids={{_base_.label_ids}},
+        ignored_ids={{_base_.ignored_ids}}),
     dict(type='PackSceneInputs'),
 ]
 test_pipeline = [
@@ -19,7 +22,10 @@ test_pipeline = [
     dict(type='CenterScene'),
     dict(type='SamplePoints', num_points=4096, empty_frame='nearest'),
     dict(type='ScaleFeatures', factor=1 / 255),
-    dict(type='MapPointLabels', label_ids={{_base_.label_ids}}, ignored_ids={{_base_.ignored_ids}}),
+    dict(
+        type='MapPointLabels',
+        label_ids={{_base_.label_ids}},
+        ignored_ids={{_base_.ignored_ids}}),
     dict(type='PackSceneInputs'),
 ]
 

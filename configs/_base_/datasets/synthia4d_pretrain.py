@@ -32,6 +32,4 @@ train_dataloader = dict(
         num_frames=4,
         halves=False,
         short_videos='drop',
-        pipeline=train_pipeline,
-    ),
-)
+        pipeline=train_pipeline))

@@ -3,8 +3,11 @@
 model = dict(
     type='PointVideoRecognizer',
     encoder=dict(
-        type='P4TransformerEncoder', variant='action', in_channels=0, radius=0.7, num_neighbors=32
-    ),
+        type='P4TransformerEncoder',
+        variant='action',
+        in_channels=0,
+        radius=0.7,
+        num_neighbors=32),
     pooling=dict(type='ClipPooling', points='max', frames='max'),
-    head=dict(type='TransformerClsHead', in_channels=1024, num_classes=20, hidden_channels=2048),
-)
+    head=dict(
+        type='TransformerClsHead', in_channels=1024, num_classes=20, hidden_channels=2048))

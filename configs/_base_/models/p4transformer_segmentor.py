@@ -3,8 +3,11 @@
 model = dict(
     type='PointVideoSegmentor',
     encoder=dict(
-        type='P4TransformerEncoder', variant='scene', in_channels=3, radius=0.9, num_neighbors=32
-    ),
+        type='P4TransformerEncoder',
+        variant='scene',
+        in_channels=3,
+        radius=0.9,
+        num_neighbors=32),
     head=dict(
         type='PointSegHead',
         in_channels=[3, 128, 256, 512, 1024],
@@ -12,19 +15,7 @@ model = dict(
         num_classes=12,
         # 1 / ln(1.2 + share of the labelled training points), divided by the minimum
         class_weights=[
-            1.0,
-            1.244514,
-            1.758231,
-            2.324261,
-            1.894942,
-            2.452485,
-            2.288366,
-            2.607544,
-            2.595122,
-            2.629313,
-            2.370236,
-            2.623809,
+            1.0, 1.244514, 1.758231, 2.324261, 1.894942, 2.452485, 2.288366, 2.607544, 2.595122,
+            2.629313, 2.370236, 2.623809,
         ],
-        ignore_index=255,
-    ),
-)
+        ignore_index=255))

@@ -4,8 +4,11 @@
 model = dict(
     type='PointCPSC',
     encoder=dict(
-        type='PSTNetEncoder', radius=0.5, num_neighbors=9, padding_mode='replicate', width=1 / 8
-    ),
+        type='PSTNetEncoder',
+        radius=0.5,
+        num_neighbors=9,
+        padding_mode='replicate',
+        width=1 / 8),
     projector=dict(type='MLPProjector', in_channels=256, hidden_channels=512, out_channels=256),
     autoregressor=dict(
         type='CausalAutoregressor',
@@ -13,8 +16,7 @@ model = dict(
         depth=3,
         num_heads=4,
         head_channels=64,
-        mlp_channels=512,
-    ),
+        mlp_channels=512),
     predictor=dict(type='MLPProjector', in_channels=256, hidden_channels=512, out_channels=256),
     contrast_head=dict(
         type='PointContrastHead',
@@ -23,7 +25,4 @@ model = dict(
             temperature=0.1,
             num_neighbors=0,
             anchor='prediction',
-            in_batch_negatives=True,
-        ),
-    ),
-)
+            in_batch_negatives=True)))

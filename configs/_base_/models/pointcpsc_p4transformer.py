@@ -9,8 +9,8 @@ model = dict(
         variant='scene',
         in_channels=3,
         radius=0.9,
-        num_neighbors=32,
-    ),
+        num_neighbors=32),
     projector=dict(in_channels=1024),
-    cluster_head=dict(assignment_loss=dict(type='AssignmentKLLoss'), assignment_weight=1.0),
-)
+    cluster_head=dict(
+        assignment_loss=dict(type='AssignmentKLLoss'),
+        assignment_weight=1.0))

@@ -9,5 +9,4 @@ model = dict(
     predictor=dict(in_channels=256, hidden_channels=512, out_channels=256),
     contrast_head=dict(neighbor_start_epoch=4),
     cluster_head=dict(channels=256),
-    memory_bank=dict(channels=256),
-)
+    memory_bank=dict(channels=256))

@@ -1,7 +1,7 @@
 # Fine-tuning on NvGesture (Section 4.5): SGD 0.02, 50 epochs, cosine decay.
 optim_wrapper = dict(
-    type='OptimWrapper', optimizer=dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=1e-4)
-)
+    type='OptimWrapper',
+    optimizer=dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=1e-4))
 
 param_scheduler = [
     dict(
@@ -10,8 +10,7 @@ param_scheduler = [
         by_epoch=True,
         begin=0,
         end=50,
-        convert_to_iter_based=True,
-    )
+        convert_to_iter_based=True)
 ]
 
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=50, val_interval=1)

@@ -1,8 +1,8 @@
 # Segmentation of Synthia 4D (Table 2): SGD, 150 epochs, linear warm-up over the first 10, then
 # x 0.1 at epochs 30, 40 and 50.
 optim_wrapper = dict(
-    type='OptimWrapper', optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=1e-4)
-)
+    type='OptimWrapper',
+    optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=1e-4))
 
 param_scheduler = [
     dict(
@@ -11,8 +11,7 @@ param_scheduler = [
         by_epoch=True,
         begin=0,
         end=10,
-        convert_to_iter_based=True,
-    ),
+        convert_to_iter_based=True),
     dict(type='MultiStepLR', by_epoch=True, milestones=[30, 40, 50], gamma=0.1, begin=0, end=150),
 ]
 

@@ -9,5 +9,4 @@ _base_ = [
 
 model = dict(
     contrast_head=dict(neighbor_start_epoch=2, loss=dict(negative_ratio=1.0, num_neighbors=0)),
-    cluster_head=None,
-)
+    cluster_head=None)

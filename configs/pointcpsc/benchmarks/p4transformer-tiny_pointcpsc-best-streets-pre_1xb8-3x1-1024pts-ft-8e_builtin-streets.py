@@ -9,7 +9,6 @@ _base_ = [
 model = dict(
     encoder_checkpoint='work_dirs/'
     'pointcpsc-best_p4transformer-tiny_1xb4-4x1-1024pts-coslr-2e_builtin-streets/epoch_2.pth',
-    head=dict(class_weights={{_base_.class_weights}}),
-)
+    head=dict(class_weights={{_base_.class_weights}}))
 
 default_hooks = dict(best_and_last=dict(type='BestAndLastHook', key='mIoU'))

@@ -8,8 +8,7 @@ _base_ = [
 
 model = dict(
     encoder_checkpoint='work_dirs/'
-    'pointcpsc_p4transformer_1xb8-4x1-4096pts-coslr-200e_synthia4d-seq04/epoch_200.pth'
-)
+    'pointcpsc_p4transformer_1xb8-4x1-4096pts-coslr-200e_synthia4d-seq04/epoch_200.pth')
 
 # the validation sequence's last and best epoch; tools/test.py scores the test sequences
 default_hooks = dict(best_and_last=dict(type='BestAndLastHook', key='mIoU'))

@@ -8,8 +8,7 @@ _base_ = [
 
 model = dict(
     encoder_checkpoint='work_dirs/'
-    'pointcpsc_pstnet-tiny_1xb32-24x1-256pts-coslr-40e_msraction3d-skeleton/epoch_40.pth'
-)
+    'pointcpsc_pstnet-tiny_1xb32-24x1-256pts-coslr-40e_msraction3d-skeleton/epoch_40.pth')
 
 train_dataloader = dict(dataset=dict(num_frames=16))
 val_dataloader = dict(dataset=dict(num_frames=16))

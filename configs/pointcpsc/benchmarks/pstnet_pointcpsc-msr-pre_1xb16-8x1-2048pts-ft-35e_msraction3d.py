@@ -8,8 +8,7 @@ _base_ = [
 
 model = dict(
     encoder_checkpoint='work_dirs/pointcpsc_pstnet_1xb88-24x1-1024pts-coslr-200e_msraction3d/'
-    'epoch_200.pth'
-)
+    'epoch_200.pth')
 
 train_dataloader = dict(dataset=dict(num_frames=8))
 val_dataloader = dict(dataset=dict(num_frames=8))

@@ -10,7 +10,6 @@ model = dict(
     encoder=dict(radius=0.5),
     head=dict(num_classes=60),
     encoder_checkpoint='work_dirs/pointcpsc_pstnet_1xb88-24x2-1024pts-coslr-200e_ntu60-xsub/'
-    'epoch_200.pth',
-)
+    'epoch_200.pth')
 
 default_hooks = dict(best_and_last=dict(type='BestAndLastHook'))

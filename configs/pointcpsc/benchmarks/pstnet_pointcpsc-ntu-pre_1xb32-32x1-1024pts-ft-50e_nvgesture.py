@@ -11,7 +11,6 @@ model = dict(
     encoder=dict(radius=0.2),
     head=dict(num_classes=25),
     encoder_checkpoint='work_dirs/pointcpsc_pstnet_1xb88-24x2-1024pts-coslr-200e_ntu60-xsub/'
-    'epoch_200.pth',
-)
+    'epoch_200.pth')
 
 default_hooks = dict(best_and_last=dict(type='BestAndLastHook'))
