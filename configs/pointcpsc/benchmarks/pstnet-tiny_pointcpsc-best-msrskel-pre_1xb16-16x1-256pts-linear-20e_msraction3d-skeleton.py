@@ -1,18 +1,8 @@
 # CPU-size linear probe on the real motion of MSRAction-3D, 16 frames, after the best settings.
 _base_ = [
-    '../../_base_/models/pstnet-tiny_linear.py',
-    '../../_base_/datasets/msr_action3d_skeleton_tiny.py',
-    '../../_base_/schedules/sgd_warmup_20e.py',
-    '../../default_runtime.py',
+    './pstnet-tiny_pointcpsc-best-msrskel-pre_1xb16-24x1-256pts-linear-20e_msraction3d-skeleton.py',
 ]
-
-model = dict(
-    encoder_checkpoint='work_dirs/'
-    'pointcpsc-best_pstnet-tiny_1xb32-24x1-256pts-coslr-40e_msraction3d-skeleton/epoch_40.pth'
-)
 
 train_dataloader = dict(dataset=dict(num_frames=16))
 val_dataloader = dict(dataset=dict(num_frames=16))
 test_dataloader = dict(dataset=dict(num_frames=16))
-
-default_hooks = dict(best_and_last=dict(type='BestAndLastHook'))
