@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...registry import MODELS
-from ..layers.point_tubes import PointTubes, gather_features
+from ..layers.point_tubes import PointTubes, take_points
 from ..layers.pst_conv import PSTConv
 from ..layers.tube import output_frames
 from .width import scale_channels
@@ -158,12 +158,10 @@ class PSTNetEncoder(nn.Module):
         Returns:
             Five numbers in (0, 1], of the layers after the first.
         """
-        shares = []
-        for conv in self.convs:
-            tubes = conv.query(xyz)
-            shares.append(tubes.only_read_points()[0].xyz.shape[2] / xyz.shape[2])
-            xyz = tubes.centers
-        return shares[1:]
+        return [
+            tube.only_read_points()[0].xyz.shape[2] / tube.xyz.shape[2]
+            for tube in self._query(xyz)[1:]
+        ]
 
     def forward(self, xyz: Tensor, features: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Encode a batch of clips.
@@ -186,11 +184,8 @@ class PSTNetEncoder(nn.Module):
                 f'expected a number of frames that the temporal strides divide, got '
                 f'{xyz.shape[1]}; these layers take {", ".join(map(str, allowed))}'
             )
-        tubes: list[PointTubes] = []
-        points = xyz
-        for conv in self.convs:
-            tubes.append(conv.query(points))
-            points = tubes[-1].centers
+        tubes = self._query(xyz)
+        points = tubes[-1].centers
         if self.skip_unread:
             features = self._skip_unread(tubes, features)
         for conv, tube in zip(self.convs, tubes, strict=True):
@@ -200,6 +195,13 @@ class PSTNetEncoder(nn.Module):
             features = conv(tube, features)[1]
         assert features is not None
         return points, features
+
+    def _query(self, xyz: Tensor) -> list[PointTubes]:
+        """The tubes of every layer; a layer's anchors are the points of the next."""
+        tubes: list[PointTubes] = []
+        for conv in self.convs:
+            tubes.append(conv.query(tubes[-1].centers if tubes else xyz))
+        return tubes
 
     def _skip_unread(self, tubes: list[PointTubes], features: Tensor | None) -> Tensor | None:
         """Shrink the layers' tubes, in place, to what the layer above reads.
@@ -218,4 +220,6 @@ class PSTNetEncoder(nn.Module):
         if features is None:
             return None
         tubes[0], rows = tubes[0].only_read_points()
-        return features if rows is None else gather_features(features, rows)
+        if rows is None:
+            return features
+        return take_points(features.transpose(2, 3), rows).transpose(2, 3)

@@ -15,6 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ...ops.dispatch import resolve
 from .linear import pointwise_linear
+from .point_tubes import take_points
 from .sync_batch_norm import SyncFrameBatchNorm, is_synchronized, sync_normalize
 
 STATISTICS = ('frame', 'joint')
@@ -141,17 +142,13 @@ def frame_norm_relu(
             x = x[:, slots].transpose(2, 3).flatten(3)
         parts = x.split(1, dim=1) if statistics == 'frame' else (x,)
         parts = tuple(norm(part.flatten(0, 2)).relu().view_as(part) for part in parts)
-        return _select(torch.cat(parts, dim=1), rows)
+        out = torch.cat(parts, dim=1)
+        return out if rows is None else take_points(out, rows)
     if is_synchronized(norm):
-        return _select(_sync_norm_relu(x, norm, statistics, slots), rows)
+        out = _sync_norm_relu(x, norm, statistics, slots)
+        return out if rows is None else take_points(out, rows)
     how = frame_normalization(x, norm, statistics, slots)
     return resolve('normalize_relu', x)(x, *how, slots, rows)
-
-
-def _select(x: Tensor, rows: Tensor | None) -> Tensor:
-    if rows is None:
-        return x
-    return x.gather(2, rows[..., None].expand(-1, -1, -1, x.shape[3]))
 
 
 def frame_norm_relu_linear(

@@ -44,10 +44,7 @@ class PointTubes(NamedTuple):
     @property
     def anchors(self) -> Tensor:
         """Positions of the anchors that the A sets of neighbours belong to, ``(B * A, M, 3)``."""
-        windows = self.centers.shape[1]
-        centers = self.centers
-        if self.steps != list(range(windows)):
-            centers = centers[:, self.steps]
+        centers = self.centers if self.slots is None else self.centers[:, self.steps]
         return centers.flatten(0, 1)
 
     @property
@@ -57,16 +54,14 @@ class PointTubes(NamedTuple):
         Activation checkpointing gives the tensors that a layer returns a gradient function; on
         ``centers``, which the layer above reads, that would make the graph endless.
         """
-        return (
-            self.centers.detach() if self.rows is None else gather_points(self.centers, self.rows)
-        )
+        return self.centers.detach() if self.rows is None else take_points(self.centers, self.rows)
 
     def only_anchors(self, rows: Tensor) -> PointTubes:
         """The tubes of some anchors, ``rows`` (B, L, R) int64, alone."""
         batch, _, size = rows.shape
         asked = rows[:, self.steps].flatten(0, 1)[:, None, :, None]
         return self._replace(
-            centers=gather_points(self.centers, rows),
+            centers=take_points(self.centers, rows),
             idx=self.idx.gather(2, asked.expand(-1, self.idx.shape[1], -1, self.idx.shape[3])),
             rows=None,
         )
@@ -95,20 +90,13 @@ class PointTubes(NamedTuple):
         points = torch.arange(num_points, device=rows.device).expand_as(place)
         kept = points.new_zeros(batch, all_frames, size + 1)
         kept = kept.scatter_(2, torch.where(read, place, size), points)[:, :, :size]
-        left = self._replace(
-            xyz=gather_points(self.xyz, kept), idx=place.flatten()[self.idx + first]
-        )
+        left = self._replace(xyz=take_points(self.xyz, kept), idx=place.flatten()[self.idx + first])
         return left, kept[:, : self.num_frames]
 
 
-def gather_points(xyz: Tensor, rows: Tensor) -> Tensor:
-    """``xyz`` (B, T, N, 3) at ``rows`` (B, T, R): ``(B, T, R, 3)``."""
-    return xyz.gather(2, rows[..., None].expand(-1, -1, -1, 3))
-
-
-def gather_features(features: Tensor, rows: Tensor) -> Tensor:
-    """``features`` (B, T, C, N) at ``rows`` (B, T, R): ``(B, T, C, R)``."""
-    return features.gather(3, rows[:, :, None].expand(-1, -1, features.shape[2], -1))
+def take_points(x: Tensor, rows: Tensor) -> Tensor:
+    """``x`` (B, T, N, C) at ``rows`` (B, T, R): ``(B, T, R, C)``."""
+    return x.gather(2, rows[..., None].expand(-1, -1, -1, x.shape[3]))
 
 
 def append_zero_frame(x: Tensor) -> Tensor:

@@ -216,8 +216,10 @@ class PSTConv(nn.Module):
         )
         zero_tap = ZERO_FRAME if skip_zeros else zero_frame
         # taps that padding repeats are queried and aggregated once
-        pairs, slots = windows.pairs()
+        slots = None
         if windows.repeats:
+            pairs, of_taps = windows.pairs()
+            slots = torch.tensor(of_taps).to(xyz.device)
             steps = [step for step, _ in pairs]
             taps = [[zero_tap if frame == ZERO_FRAME else frame] for _, frame in pairs]
             # where a frame of zeros is skipped its neighbours do not matter
@@ -244,7 +246,7 @@ class PSTConv(nn.Module):
             idx,
             frames.to(xyz.device, non_blocking=True),
             steps,
-            torch.tensor(slots).to(xyz.device) if windows.repeats else None,
+            slots,
         )
 
     def forward(

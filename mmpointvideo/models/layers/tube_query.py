@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ...ops import ball_query, furthest_point_sample
 from ...ops.sampling import TIE_ORDERS
+from .point_tubes import take_points
 from .tube import ZERO_FRAME, FrameWindows
 
 __all__ = [
@@ -102,7 +103,7 @@ def sample_anchors(
         return xyz[:, :, :num_samples].contiguous()
     idx = furthest_point_sample(xyz.flatten(0, 1), num_samples, tie_order)
     idx = idx.view(*xyz.shape[:2], -1)
-    return xyz.gather(2, idx[..., None].expand(-1, -1, -1, 3))
+    return take_points(xyz, idx)
 
 
 def query_pairs(

@@ -90,11 +90,11 @@ class _GatherSum(torch.autograd.Function):
         ctx.shape = g.shape
         rows, mask = _rows(idx, frames, g.shape[1])
         flat = g.flatten(0, 1)
-        out = g.new_zeros(*rows.shape[1:], g.shape[2])
+        out = g.new_empty(*rows.shape[1:], g.shape[2])
         for part in _blocks(rows, g.shape[2]):
-            into = out[part]
-            for row in rows[:, part]:
-                into += flat.index_select(0, row.flatten()).view_as(into)
+            index = rows[:, part]
+            found = flat.index_select(0, index.flatten()).view(*index.shape, -1)
+            torch.sum(found, 0, out=out[part])
         return out if mask is None else out.mul_(mask)
 
     @staticmethod
@@ -105,8 +105,9 @@ class _GatherSum(torch.autograd.Function):
             grad = grad * mask
         grad_flat = grad.new_zeros(ctx.shape[0] * ctx.shape[1], ctx.shape[2])
         for part in _blocks(rows, ctx.shape[2]):
-            for row in rows[:, part]:
-                grad_flat.index_add_(0, row.flatten(), grad[part].flatten(0, 2))
+            index = rows[:, part]
+            shares = grad[part].expand(*index.shape, -1)
+            grad_flat.index_add_(0, index.flatten(), shares.flatten(0, 3))
         return grad_flat.view(ctx.shape), None, None
 
 
