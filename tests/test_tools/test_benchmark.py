@@ -89,3 +89,13 @@ def test_a_page_without_marks_is_left_alone(tmp_path):
     page.write_text(f'a\n{begin}\nold\n{end}\nb\n')
     bars.write_into(page, 'table')
     assert page.read_text() == f'a\n{begin}\ntable\n{end}\nb\n'
+
+
+@pytest.mark.parametrize('option', ['--recompute', '--every-feature'])
+def test_options_of_another_encoder_are_refused(option, monkeypatch, capsys):
+    monkeypatch.setattr('sys.argv', ['benchmark_encoder.py', '--encoder', 'p4transformer', option])
+    with pytest.raises(SystemExit):
+        bench.parse_args()
+    assert 'options of --encoder pstnet' in capsys.readouterr().err
+    monkeypatch.setattr('sys.argv', ['benchmark_encoder.py', option])
+    assert bench.parse_args().encoder == 'pstnet'

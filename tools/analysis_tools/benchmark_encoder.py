@@ -75,10 +75,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--repeats', type=int, default=2)
     parser.add_argument('--backends', nargs='+', help='default: all that take the device')
     parser.add_argument(
-        '--recompute', action='store_true', help='ours: normalise again in the backward pass'
+        '--recompute',
+        action='store_true',
+        help='pstnet, ours: normalise again in the backward pass',
     )
     parser.add_argument(
-        '--every-feature', action='store_true', help='ours: also those that no later layer reads'
+        '--every-feature',
+        action='store_true',
+        help='pstnet, ours: also those that no later layer reads',
     )
     parser.add_argument('--bf16', action='store_true', help='ours: matrix products in bfloat16')
     parser.add_argument(
@@ -91,7 +95,10 @@ def parse_args() -> argparse.Namespace:
         help='CPU instead of wall time: with --threads 1 steadier on a busy machine',
     )
     parser.add_argument('--skip-literal', action='store_true', help='leave the loop out')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.encoder != 'pstnet' and (args.recompute or args.every_feature):
+        parser.error('--recompute and --every-feature are options of --encoder pstnet')
+    return args
 
 
 def moving_bodies(clips: int, frames: int, points: int, device: str) -> Tensor:
