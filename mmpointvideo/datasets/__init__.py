@@ -10,13 +10,14 @@ from .msr_action3d import MSRAction3DDataset
 from .ntu_rgbd import NTURGBDDataset
 from .nvgesture import NvGestureDataset
 from .point_video_folder import PointVideoFolderDataset
-from .samplers import DefaultSampler
+from .samplers import DefaultSampler, GroupedSampler
 from .segments import split_segments
 from .storage import PointVideoStore, PointVideoStoreError, PointVideoWriter
 from .synthia4d import Synthia4DDataset
 
 __all__ = [
     'DefaultSampler',
+    'GroupedSampler',
     'LabelFraction',
     'MSRAction3DDataset',
     'NTURGBDDataset',

@@ -55,7 +55,8 @@ def _shrink_loader(loader: dict, data_root: str) -> None:
     while 'dataset' in dataset:
         dataset = dataset['dataset']
     dataset['data_root'] = data_root
-    dataset['max_videos'] = 2
+    # of three videos of the two training subjects exactly two are of one group
+    dataset['max_videos'] = 3 if loader['sampler']['type'] == 'GroupedSampler' else 2
     if 'frame_interval' in dataset:  # the tiny videos are short
         dataset['frame_interval'] = 1
     scenes = dataset['type'] == 'Synthia4DDataset'

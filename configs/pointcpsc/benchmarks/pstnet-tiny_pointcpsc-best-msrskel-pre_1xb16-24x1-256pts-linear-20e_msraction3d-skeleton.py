@@ -8,6 +8,6 @@ _base_ = [
 
 model = dict(
     encoder_checkpoint='work_dirs/'
-    'pointcpsc-best_pstnet-tiny_1xb32-24x1-256pts-coslr-40e_msraction3d-skeleton/epoch_40.pth')
+    'pointcpsc-best_pstnet-tiny_1xb32-24x1-256pts-coslr-200e_msraction3d-skeleton/epoch_200.pth')
 
 default_hooks = dict(best_and_last=dict(type='BestAndLastHook'))

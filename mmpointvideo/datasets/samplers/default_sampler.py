@@ -68,13 +68,8 @@ class DefaultSampler(BaseDefaultSampler):
 
     def __iter__(self) -> Iterator[int]:
         """This process' part of the epoch, from the start that was set."""
-        size = len(self.dataset)
-        if self.shuffle:
-            generator = torch.Generator().manual_seed(self.seed + self.epoch)
-            order = torch.randperm(size, generator=generator).tolist()
-        else:
-            order = list(range(size))
-        order = (order * math.ceil(self.total_size / size))[: self.total_size]
+        order = self._epoch_order(torch.Generator().manual_seed(self.seed + self.epoch))
+        order = (order * math.ceil(self.total_size / len(order)))[: self.total_size]
         start, self.start = self.start, 0
         whole = self.batch_size * self.world_size
         for first in range(start, len(order), whole):
@@ -86,3 +81,14 @@ class DefaultSampler(BaseDefaultSampler):
                 mine = part[self.rank :: self.world_size]
             for index in mine:
                 yield SampleIndex(index, (self.seed, self.epoch, index))
+
+    def _epoch_order(self, generator: torch.Generator) -> list[int]:
+        """The indices of all processes in the order of this epoch.
+
+        Args:
+            generator: For the shuffling; nothing else may be random.
+        """
+        size = len(self.dataset)
+        if not self.shuffle:
+            return list(range(size))
+        return torch.randperm(size, generator=generator).tolist()
