@@ -1,0 +1,18 @@
+# Linear probe on the features as they are, without standardising them: one linear layer, as in the
+# paper. CPU size, on the real motion of MSRAction-3D (simulated sensor).
+_base_ = [
+    '../../_base_/models/pstnet-tiny_linear.py',
+    '../../_base_/datasets/msr_action3d_skeleton_tiny.py',
+    '../../_base_/schedules/sgd_coslr_40e.py',
+    '../../default_runtime.py',
+]
+
+model = dict(
+    encoder_checkpoint='work_dirs/'
+    'pointcpsc_pstnet-tiny_1xb32-24x1-256pts-coslr-40e_msraction3d-skeleton/epoch_40.pth',
+    head=dict(standardize=False))
+
+# chosen on left-out training subjects
+optim_wrapper = dict(optimizer=dict(lr=1.0, weight_decay=0.0))
+
+default_hooks = dict(best_and_last=dict(type='BestAndLastHook'))
