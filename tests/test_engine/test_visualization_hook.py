@@ -21,7 +21,7 @@ def data_root(tmp_path_factory):
     ('name', 'picture'),
     [
         (
-            'pstnet/pstnet-tiny_1xb16-24x1-256pts-linear-20e_msraction3d-skeleton.py',
+            'pstnet/pstnet-tiny_1xb16-24x1-256pts-linear-40e_msraction3d-skeleton.py',
             'val_predictions_1.png',
         ),
         (

@@ -1,18 +1,8 @@
-# Linear probe on the features as they are, without standardising them: one linear layer, as in the
-# paper. CPU size, on the real motion of MSRAction-3D (simulated sensor).
-_base_ = [
-    '../../_base_/models/pstnet-tiny_linear.py',
-    '../../_base_/datasets/msr_action3d_skeleton_tiny.py',
-    '../../_base_/schedules/sgd_coslr_40e.py',
-    '../../default_runtime.py',
-]
+# Linear probe of the features as they are, without standardising them: one linear layer, as in the
+# paper.
+_base_ = './pstnet-tiny_pointcpsc-msrskel-pre_1xb16-24x1-256pts-linear-40e_msraction3d-skeleton.py'
 
-model = dict(
-    encoder_checkpoint='work_dirs/'
-    'pointcpsc_pstnet-tiny_1xb32-24x1-256pts-coslr-40e_msraction3d-skeleton/epoch_40.pth',
-    head=dict(standardize=False))
+model = dict(head=dict(standardize=False))
 
-# chosen on left-out training subjects
+# the learning rate that probes of left-out training subjects preferred
 optim_wrapper = dict(optimizer=dict(lr=1.0, weight_decay=0.0))
-
-default_hooks = dict(best_and_last=dict(type='BestAndLastHook'))

@@ -3,7 +3,7 @@
 _base_ = [
     '../_base_/models/pstnet-tiny_linear.py',
     '../_base_/datasets/msr_action3d_skeleton_tiny.py',
-    '../_base_/schedules/sgd_warmup_20e.py',
+    '../_base_/schedules/sgd_coslr_linear_40e.py',
     '../default_runtime.py',
 ]
 

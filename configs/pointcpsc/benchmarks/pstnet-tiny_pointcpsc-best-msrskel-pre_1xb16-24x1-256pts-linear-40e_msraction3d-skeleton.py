@@ -1,0 +1,13 @@
+# CPU-size linear probe on the real motion of MSRAction-3D (simulated sensor).
+_base_ = [
+    '../../_base_/models/pstnet-tiny_linear.py',
+    '../../_base_/datasets/msr_action3d_skeleton_tiny.py',
+    '../../_base_/schedules/sgd_coslr_linear_40e.py',
+    '../../default_runtime.py',
+]
+
+model = dict(
+    encoder_checkpoint='work_dirs/'
+    'pointcpsc-best_pstnet-tiny_1xb32-24x1-256pts-coslr-200e_msraction3d-skeleton/epoch_200.pth')
+
+default_hooks = dict(best_and_last=dict(type='BestAndLastHook'))

@@ -1,0 +1,8 @@
+# CPU-size linear probe on the real motion of MSRAction-3D, 12 frames.
+_base_ = [
+    './pstnet-tiny_pointcpsc-msrskel-pre_1xb16-24x1-256pts-linear-40e_msraction3d-skeleton.py',
+]
+
+train_dataloader = dict(dataset=dict(num_frames=12))
+val_dataloader = dict(dataset=dict(num_frames=12))
+test_dataloader = dict(dataset=dict(num_frames=12))
