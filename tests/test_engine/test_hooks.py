@@ -8,7 +8,12 @@ import pytest
 import torch
 from mmengine.logging import MMLogger
 
-from mmpointvideo.engine.hooks import CalibrateBatchNormHook, MemoryBankHook, TerminationHook
+from mmpointvideo.engine.hooks import (
+    CalibrateBatchNormHook,
+    MemoryBankHook,
+    TerminationHook,
+    calibrate_batch_norm,
+)
 from mmpointvideo.models.recognizers import PointVideoRecognizer
 from mmpointvideo.testing import tiny_clip
 
@@ -72,6 +77,13 @@ def test_calibration_measures_statistics_and_changes_no_weight():
         assert torch.equal(model.state_dict()[name], value), name
     with pytest.raises(ValueError, match='num_batches must be >= 1'):
         CalibrateBatchNormHook(0)
+
+    # as many batches as were asked for: none, one, and no more than there are
+    before = norm.num_batches_tracked.item()
+    for asked, used in ((0, 0), (1, 1), (9, 3)):
+        tracked = norm.num_batches_tracked.item()
+        assert calibrate_batch_norm(model, iter(batches), asked) == used
+        assert norm.num_batches_tracked.item() - tracked == used * (before // 2)
 
 
 def test_sigterm_after_half_a_minute_ends_the_process():

@@ -32,7 +32,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         '--calibration-batches',
         type=int,
         default=16,
-        help='training batches that the BN statistics of a random encoder are measured on',
+        help='training batches that the BN statistics of a random encoder are measured on; 0: none',
     )
     parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU where there is one)')
     parser.add_argument('--out', help='write the result into this JSON file')

@@ -1,4 +1,4 @@
-# Linear probing of tiny configs: as sgd_coslr_40e.py, with the learning rate that probes of left-out
+# Linear probing of tiny configs: sgd_coslr_40e.py with the learning rate that probes of left-out
 # training subjects preferred.
 _base_ = './sgd_coslr_40e.py'
 

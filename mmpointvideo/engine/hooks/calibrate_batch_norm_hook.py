@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ def calibrate_batch_norm(model: BaseModel, batches: Iterable[dict], num_batches:
     Args:
         model: A model with an ``encoder`` and a data preprocessor.
         batches: Packed batches as a dataloader gives them.
-        num_batches: How many to use.
+        num_batches: How many to use; with 0 the statistics stay as they are.
 
     Returns:
         How many batches there were.
@@ -29,12 +30,10 @@ def calibrate_batch_norm(model: BaseModel, batches: Iterable[dict], num_batches:
     was_training = encoder.training
     encoder.train()
     seen = 0
-    for batch in batches:
+    for batch in islice(batches, num_batches):
         inputs = model.data_preprocessor(batch, False)['inputs']
         encoder(inputs['xyz'], inputs.get('features'))
         seen += 1
-        if seen == num_batches:
-            break
     encoder.train(was_training)
     return seen
 
