@@ -107,3 +107,5 @@ def test_clear_errors(dataset) -> None:
         GroupedSampler(dataset, 'subject').set_batches(2, False)
     with pytest.raises(ValueError, match='largest group has 4 clips.*batch of 5 on 1 process'):
         GroupedSampler(dataset, 'subject').set_batches(5, True)
+    with pytest.raises(RuntimeError, match=r'expected set_batches\(\) before the first epoch'):
+        list(GroupedSampler(dataset, 'subject'))

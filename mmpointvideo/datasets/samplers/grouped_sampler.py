@@ -38,6 +38,8 @@ class GroupedSampler(DefaultSampler):
     Raises:
         TypeError: If the data set is none of ours, a wrapper for instance.
         ValueError: If a video lacks the field.
+        RuntimeError: In the first epoch, if the loop is one that does not say how large the
+            batches are, such as MMEngine's own.
     """
 
     def __init__(self, dataset: PointVideoDataset, field: str, seed: int | None = None) -> None:
@@ -47,6 +49,7 @@ class GroupedSampler(DefaultSampler):
                 'which does not say which video a clip is of; use DefaultSampler'
             )
         super().__init__(dataset, shuffle=True, seed=seed)
+        self.batch_size = 0  # until set_batches
         self.groups: dict[int | str, list[int]] = defaultdict(list)
         names: dict[int, int | str] = {}
         for clip, video in enumerate(dataset.clip_videos.tolist()):
@@ -86,6 +89,12 @@ class GroupedSampler(DefaultSampler):
         self.num_samples = self.total_size // self.world_size
 
     def _epoch_order(self, generator: torch.Generator) -> list[int]:
+        if self.batch_size == 0:
+            raise RuntimeError(
+                'GroupedSampler: expected set_batches() before the first epoch, as the train loop '
+                "does; use train_cfg = dict(type='EpochBasedTrainLoop', ...) in the scope "
+                'mmpointvideo'
+            )
         whole = self.batch_size * self.world_size
         batches = []
         for clips in self.groups.values():
