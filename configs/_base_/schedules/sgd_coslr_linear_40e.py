@@ -1,5 +1,26 @@
-# Linear probing of tiny configs: sgd_coslr_40e.py with the learning rate that probes of left-out
-# training subjects preferred.
-_base_ = './sgd_coslr_40e.py'
+# Linear probing of tiny configs: SGD over 40 short epochs, linear warm-up over the first 4, then
+# cosine decay; the learning rate is the one that probes of left-out training subjects preferred.
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='SGD', lr=0.03, momentum=0.9, weight_decay=1e-4))
 
-optim_wrapper = dict(optimizer=dict(lr=0.03))
+param_scheduler = [
+    dict(
+        type='LinearLR',
+        start_factor=0.1,
+        by_epoch=True,
+        begin=0,
+        end=4,
+        convert_to_iter_based=True),
+    dict(
+        type='CosineAnnealingLR',
+        eta_min=0.0,
+        by_epoch=True,
+        begin=4,
+        end=40,
+        convert_to_iter_based=True),
+]
+
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=40, val_interval=40)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
