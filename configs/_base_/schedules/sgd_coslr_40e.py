@@ -1,5 +1,5 @@
-# Segmentation by tiny configs with few labels: SGD over 40 short epochs, linear warm-up over the
-# first 4, then cosine decay.
+# Tiny configs over 40 short epochs: SGD, linear warm-up over the first 4, then cosine decay.
+# Segmentation with few labels takes the learning rate as it is, linear probes a smaller one.
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=1e-4))

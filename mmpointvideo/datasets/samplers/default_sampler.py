@@ -48,7 +48,7 @@ class DefaultSampler(BaseDefaultSampler):
         self.batch_size = batch_size
         if drop_last:
             whole = batch_size * self.world_size
-            self.total_size = len(self.dataset) // whole * whole
+            self.total_size = self._whole_batches(whole) * whole
             self.num_samples = self.total_size // self.world_size
 
     def set_start(self, position: int) -> None:
@@ -81,6 +81,10 @@ class DefaultSampler(BaseDefaultSampler):
                 mine = part[self.rank :: self.world_size]
             for index in mine:
                 yield SampleIndex(index, (self.seed, self.epoch, index))
+
+    def _whole_batches(self, size: int) -> int:
+        """How many batches of that size, all processes together, an epoch fills."""
+        return len(self.dataset) // size
 
     def _epoch_order(self, generator: torch.Generator) -> list[int]:
         """The indices of all processes in the order of this epoch.

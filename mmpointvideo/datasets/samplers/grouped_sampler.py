@@ -76,17 +76,17 @@ class GroupedSampler(DefaultSampler):
         if not drop_last:
             raise ValueError('GroupedSampler: expected drop_last=True in the data loader')
         super().set_batches(batch_size, drop_last)
-        whole = batch_size * self.world_size
-        batches = sum(len(clips) // whole for clips in self.groups.values())
+
+    def _whole_batches(self, size: int) -> int:
+        batches = sum(len(clips) // size for clips in self.groups.values())
         if batches == 0:
             largest = max(len(clips) for clips in self.groups.values())
             raise ValueError(
                 f'GroupedSampler: the largest group has {largest} clips, which do not fill a '
-                f'batch of {batch_size} on {self.world_size} process(es); use smaller batches, '
-                'more clips a video or DefaultSampler'
+                f'batch of {size // self.world_size} on {self.world_size} process(es); use '
+                'smaller batches, more clips a video or DefaultSampler'
             )
-        self.total_size = batches * whole
-        self.num_samples = self.total_size // self.world_size
+        return batches
 
     def _epoch_order(self, generator: torch.Generator) -> list[int]:
         if self.batch_size == 0:
@@ -98,7 +98,7 @@ class GroupedSampler(DefaultSampler):
         whole = self.batch_size * self.world_size
         batches = []
         for clips in self.groups.values():
-            shuffled = [clips[i] for i in torch.randperm(len(clips), generator=generator)]
+            shuffled = [clips[i] for i in torch.randperm(len(clips), generator=generator).tolist()]
             batches += [shuffled[i : i + whole] for i in range(0, len(clips) - whole + 1, whole)]
         order = torch.randperm(len(batches), generator=generator).tolist()
         return [clip for batch in order for clip in batches[batch]]
