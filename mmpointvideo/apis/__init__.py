@@ -1,6 +1,6 @@
 """What programs use: models, features, predictions."""
 
-from .features import build_feature_dataloader, extract_features
+from .features import build_feature_dataloader, extract_features, init_feature_model
 from .inference import class_names, inference_recognizer, inference_segmentor
 from .inferencer import PointVideoInferencer
 from .init_model import init_model
@@ -35,6 +35,7 @@ __all__ = [
     'find_config',
     'inference_recognizer',
     'inference_segmentor',
+    'init_feature_model',
     'init_model',
     'list_models',
     'merge_prototypes',

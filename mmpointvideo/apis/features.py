@@ -9,9 +9,53 @@ import torch
 from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
-from mmengine.runner import Runner
+from mmengine.runner import Runner, set_random_seed
 from mmengine.utils import ProgressBar
 from torch.utils.data import DataLoader
+
+from mmpointvideo.engine import load_encoder_weights
+from mmpointvideo.engine.hooks import calibrate_batch_norm
+
+from .init_model import init_model
+
+
+def init_feature_model(
+    cfg: Config,
+    checkpoint: str,
+    prefix: str = 'encoder.',
+    seed: int = 0,
+    calibration_batches: int = 16,
+    device: str | None = None,
+) -> BaseModel:
+    """The model of a downstream task around a frozen encoder, for :func:`extract_features`.
+
+    Args:
+        cfg: Config of a downstream task; its head is not used.
+        checkpoint: Checkpoint of any model that has the same encoder, or ``'random'``.
+        prefix: The encoder's name in the checkpoint.
+        seed: Of the random encoder.
+        calibration_batches: Training batches that a random encoder's batch norm statistics are
+            measured on, as ``CalibrateBatchNormHook`` does; 0: none.
+        device: By default a GPU where there is one.
+
+    Raises:
+        ValueError: If the config's model has no encoder, or the checkpoint none that fits.
+    """
+    if 'encoder' not in cfg.model:
+        raise ValueError(
+            f'{cfg.filename}: expected a model with an encoder, got {cfg.model.type}: use a config '
+            'of a downstream task (linear probe, fine-tuning)'
+        )
+    cfg = copy.deepcopy(cfg)
+    cfg.model.encoder_checkpoint = None
+    set_random_seed(seed)
+    model: Any = init_model(cfg, device=device)
+    if checkpoint == 'random':
+        loader = Runner.build_dataloader(cfg.train_dataloader, seed=seed)
+        calibrate_batch_norm(model, loader, calibration_batches)
+    else:
+        load_encoder_weights(model.encoder, checkpoint, prefix)
+    return model
 
 
 def build_feature_dataloader(cfg: Config, split: str) -> DataLoader:

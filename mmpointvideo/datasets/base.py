@@ -275,6 +275,31 @@ class PointVideoDataset(BaseDataset):
         """
         return super().get_data_info(position)
 
+    def get_clip_field(self, field: str) -> list[Any]:
+        """Of every clip, a field of its video's annotation.
+
+        Args:
+            field: Name of the field, such as ``'subject'`` or ``'camera'``.
+
+        Returns:
+            As many values as there are clips.
+
+        Raises:
+            ValueError: If a video lacks the field.
+        """
+        values: dict[int, Any] = {}
+        videos = self.clip_videos.tolist()
+        for video in videos:
+            if video not in values:
+                info = self.get_video_info(video)
+                if field not in info:
+                    raise ValueError(
+                        f'expected a field {field!r} in every video of {self.ann_file}, but '
+                        f'{info["video_id"]} has {sorted(info)}'
+                    )
+                values[video] = info[field]
+        return [values[video] for video in videos]
+
     @force_full_init
     def get_cat_ids(self, idx: int) -> list[int]:
         """The clip's class, for samplers and wrappers that balance classes."""

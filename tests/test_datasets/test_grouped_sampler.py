@@ -101,7 +101,9 @@ def test_processes_share_a_group(dataset, monkeypatch) -> None:
 def test_clear_errors(dataset) -> None:
     with pytest.raises(TypeError, match='expected a PointVideoDataset, got range'):
         GroupedSampler(range(4), 'subject')
-    with pytest.raises(ValueError, match=r"video a01_s01_e0\d has no field 'camera' in .*subject"):
+    with pytest.raises(
+        ValueError, match=r"field 'camera' in every video .*a01_s01_e0\d has .*subject"
+    ):
         GroupedSampler(dataset, 'camera')
     with pytest.raises(ValueError, match='drop_last=True'):
         GroupedSampler(dataset, 'subject').set_batches(2, False)

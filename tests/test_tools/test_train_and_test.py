@@ -143,6 +143,42 @@ def test_knn(root: Path, config: Path, trained: Path, tmp_path: Path, capsys) ->
     assert re.search(r'knn_video_acc: \d+\.\d\d %', capsys.readouterr().out)
 
 
+def test_leave_one_out(root: Path, config: Path, trained: Path, tmp_path: Path, capsys) -> None:
+    pytest.importorskip('sklearn')
+    tool = load_tool(root, 'analysis_tools/leave_one_out.py')
+    out = tmp_path / 'out.json'
+    for checkpoint in ('random', str(trained / 'epoch_1.pth')):
+        common = [str(config), checkpoint, '--k', '3', '--device', 'cpu']
+        result = tool.main([*common, '--out', str(out)])
+        assert tool.main(common) == result
+        written = json.loads(out.read_text())
+        assert {name: written[name] for name in result} == result
+        subjects = set(result) - {'all'}
+        assert len(subjects) >= 2
+        for what in ('linear probe', 'k-NN'):
+            of_subjects = [result[name][what] for name in subjects]
+            assert 0 <= min(of_subjects) <= result['all'][what] <= max(of_subjects) <= 100
+    printed = capsys.readouterr().out
+    assert re.search(r'\n +all +\d+ +\d+\.\d\d % +\d+\.\d\d %\n', printed)
+    with pytest.raises(ValueError, match=r"field 'city' in every video of .*'subject'"):
+        tool.main([*common, '--field', 'city'])
+    other = tmp_path / 'other.py'
+    other.write_text(config.read_text() + "model = dict(type='Other')\n")
+    with pytest.raises(ValueError, match='expected a model with an encoder, got Other'):
+        tool.main([str(other), 'random'])
+
+
+def test_linear_probe_leaves_out_absent_classes(root: Path) -> None:
+    pytest.importorskip('sklearn')
+    tool = load_tool(root, 'analysis_tools/leave_one_out.py')
+    labels = torch.tensor([0, 3]).repeat(10)
+    features = torch.randn(20, 2) * 0.1 + labels[:, None]
+    scores = tool.linear_probe(features, labels, features, 1.0)
+    assert scores.shape == (20, 4)
+    assert (scores[:, 1:3] == 0).all()
+    assert torch.equal(scores.argmax(dim=1), labels)
+
+
 def test_print_config(root: Path, config: Path, capsys) -> None:
     tool = load_tool(root, 'misc/print_config.py')
     tool.main([str(config), '--cfg-options', 'train_cfg.max_epochs=7'])
@@ -153,7 +189,14 @@ def test_print_config(root: Path, config: Path, capsys) -> None:
 
 
 @pytest.mark.parametrize(
-    'name', ['train.py', 'test.py', 'misc/print_config.py', 'analysis_tools/knn_eval.py']
+    'name',
+    [
+        'train.py',
+        'test.py',
+        'misc/print_config.py',
+        'analysis_tools/knn_eval.py',
+        'analysis_tools/leave_one_out.py',
+    ],
 )
 def test_help(root: Path, name: str, capsys, monkeypatch) -> None:
     monkeypatch.setattr(sys, 'argv', [name, '--help'])

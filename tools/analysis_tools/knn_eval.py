@@ -10,11 +10,8 @@ import argparse
 import os
 
 from mmengine.config import Config, DictAction
-from mmengine.runner import Runner, set_random_seed
 
-from mmpointvideo.apis import build_feature_dataloader, extract_features, init_model
-from mmpointvideo.engine import load_encoder_weights
-from mmpointvideo.engine.hooks import calibrate_batch_norm
+from mmpointvideo.apis import build_feature_dataloader, extract_features, init_feature_model
 from mmpointvideo.evaluation import knn_video_accuracy
 from mmpointvideo.utils.atomic import write_json
 
@@ -51,17 +48,14 @@ def main(args: list[str] | None = None) -> dict[str, float]:
     cfg = Config.fromfile(parsed.config)
     if parsed.cfg_options:
         cfg.merge_from_dict(parsed.cfg_options)
-    if 'encoder' not in cfg.model:
-        raise ValueError(f'{parsed.config}: expected a model with an encoder, got {cfg.model.type}')
-    cfg.model.encoder_checkpoint = None
-    set_random_seed(parsed.seed)
-    model = init_model(cfg, device=parsed.device)
-    if parsed.checkpoint == 'random':
-        # nobody's statistics are those of the data; as the linear probe of a random encoder does
-        loader = Runner.build_dataloader(cfg.train_dataloader, seed=parsed.seed)
-        calibrate_batch_norm(model, loader, parsed.calibration_batches)
-    else:
-        load_encoder_weights(model.encoder, parsed.checkpoint, parsed.prefix)
+    model = init_feature_model(
+        cfg,
+        parsed.checkpoint,
+        parsed.prefix,
+        parsed.seed,
+        parsed.calibration_batches,
+        parsed.device,
+    )
     found = {}
     for split in ('train', 'test'):
         print(f'features of the {split} clips')

@@ -43,7 +43,7 @@ class GroupedSampler(DefaultSampler):
     """
 
     def __init__(self, dataset: PointVideoDataset, field: str, seed: int | None = None) -> None:
-        if not hasattr(dataset, 'clip_videos'):
+        if not hasattr(dataset, 'get_clip_field'):
             raise TypeError(
                 f'GroupedSampler: expected a PointVideoDataset, got {type(dataset).__name__}, '
                 'which does not say which video a clip is of; use DefaultSampler'
@@ -51,17 +51,8 @@ class GroupedSampler(DefaultSampler):
         super().__init__(dataset, shuffle=True, seed=seed)
         self.batch_size = 0  # until set_batches
         self.groups: dict[int | str, list[int]] = defaultdict(list)
-        names: dict[int, int | str] = {}
-        for clip, video in enumerate(dataset.clip_videos.tolist()):
-            if video not in names:
-                info = dataset.get_video_info(video)
-                if field not in info:
-                    raise ValueError(
-                        f'GroupedSampler: video {info["video_id"]} has no field {field!r} in '
-                        f'{dataset.ann_file}; it has {sorted(info)}'
-                    )
-                names[video] = info[field]
-            self.groups[names[video]].append(clip)
+        for clip, name in enumerate(dataset.get_clip_field(field)):
+            self.groups[name].append(clip)
 
     def set_batches(self, batch_size: int, drop_last: bool) -> None:
         """Cut the groups into batches.

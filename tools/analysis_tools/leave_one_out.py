@@ -1,0 +1,126 @@
+"""Choose settings on training videos: every subject is left out once.
+
+    python tools/analysis_tools/leave_one_out.py CONFIG CHECKPOINT
+
+The encoder is frozen. For every subject of the training split, a linear probe (logistic
+regression on standardised features) and k-NN learn from the clips of the other training subjects
+and classify the videos of this one. No test video is read. CONFIG is one of a downstream task;
+CHECKPOINT that of any model with the same encoder, or 'random'.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.config import Config, DictAction
+from torch import Tensor
+
+from mmpointvideo.apis import build_feature_dataloader, extract_features, init_feature_model
+from mmpointvideo.evaluation import knn_classify, leave_one_group_out
+from mmpointvideo.utils.atomic import write_json
+from mmpointvideo.visualization.export import require
+
+
+def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='config of a downstream task, such as a linear probe')
+    parser.add_argument('checkpoint', help="checkpoint with an encoder, or 'random'")
+    parser.add_argument('--field', default='subject', help='what is left out (default: subject)')
+    parser.add_argument('--k', type=int, default=20, help='number of neighbours of k-NN')
+    parser.add_argument('--temperature', type=float, default=0.07, help='of k-NN')
+    parser.add_argument(
+        '--regularization',
+        type=float,
+        default=0.1,
+        help="the probe's C: smaller is stronger (default 0.1)",
+    )
+    parser.add_argument('--prefix', default='encoder.', help="the encoder's name in the checkpoint")
+    parser.add_argument('--seed', type=int, default=0, help='of the random encoder')
+    parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU where there is one)')
+    parser.add_argument('--out', help='write the result into this JSON file')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='KEY=VALUE pairs')
+    return parser.parse_args(args)
+
+
+def linear_probe(features: Tensor, labels: Tensor, queries: Tensor, c: float) -> Tensor:
+    """Class probabilities by logistic regression on standardised features.
+
+    Args:
+        features: ``(n, d)``.
+        labels: ``(n,)`` int64.
+        queries: ``(m, d)``.
+        c: Inverse strength of the regularisation.
+
+    Returns:
+        ``(m, labels.max() + 1)`` float64; 0 for classes that no label has.
+    """
+    linear_model = require('sklearn.linear_model', 'linear probes')
+    preprocessing = require('sklearn.preprocessing', 'linear probes')
+    scaler = preprocessing.StandardScaler().fit(features.numpy())
+    probe = linear_model.LogisticRegression(C=c, max_iter=2000)
+    probe.fit(scaler.transform(features.numpy()), labels.numpy())
+    scores = torch.zeros(len(queries), int(labels.max()) + 1, dtype=torch.float64)
+    found = probe.predict_proba(scaler.transform(queries.numpy()))
+    scores[:, torch.from_numpy(probe.classes_)] = torch.from_numpy(found).double()
+    return scores
+
+
+def main(args: Sequence[str] | None = None) -> dict[str, Any]:
+    """Evaluate, print a table and return it."""
+    parsed = parse_args(args)
+    cfg = Config.fromfile(parsed.config)
+    if parsed.cfg_options:
+        cfg.merge_from_dict(parsed.cfg_options)
+    model: Any = init_feature_model(
+        cfg, parsed.checkpoint, parsed.prefix, parsed.seed, device=parsed.device
+    )
+    loader: Any = build_feature_dataloader(cfg, 'train')
+    groups = loader.dataset.get_clip_field(parsed.field)
+    found = extract_features(model, loader)
+    classes = model.head.num_classes
+
+    def probe(features: Tensor, labels: Tensor, queries: Tensor) -> Tensor:
+        scores = linear_probe(features, labels, queries, parsed.regularization)
+        return torch.nn.functional.pad(scores, (0, classes - scores.shape[1]))
+
+    def knn(features: Tensor, labels: Tensor, queries: Tensor) -> Tensor:
+        return knn_classify(features, labels, queries, classes, parsed.k, parsed.temperature)
+
+    counts = {
+        'linear probe': leave_one_group_out(found, groups, probe),
+        'k-NN': leave_one_group_out(found, groups, knn),
+    }
+    result: dict[str, Any] = {}
+    print(f'{parsed.field:>12}  videos  linear probe    k-NN')
+    for name in counts['k-NN']:
+        result[str(name)] = {
+            what: 100 * count[name][0] / count[name][1] for what, count in counts.items()
+        }
+        row = result[str(name)]
+        print(
+            f'{name!s:>12}  {counts["k-NN"][name][1]:>6}  '
+            f'{row["linear probe"]:>10.2f} %  {row["k-NN"]:>6.2f} %'
+        )
+    total = sum(videos for _, videos in counts['k-NN'].values())
+    result['all'] = {
+        what: 100 * sum(right for right, _ in count.values()) / total
+        for what, count in counts.items()
+    }
+    row = result['all']
+    print(f'{"all":>12}  {total:>6}  {row["linear probe"]:>10.2f} %  {row["k-NN"]:>6.2f} %')
+    if parsed.out:
+        write_json(parsed.out, {**result, 'field': parsed.field, 'k': parsed.k})
+    return result
+
+
+if __name__ == '__main__':
+    # whatever opens a file in this process opens it as data
+    os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
+    main()
