@@ -1,6 +1,9 @@
-# CPU-size pre-training on the real motion of MSRAction-3D (simulated sensor), best settings: every
-# batch holds clips of one subject, so that negatives differ in what is done, not in who does it.
-# 5 batches an epoch, one a subject.
+# CPU-size pre-training on the real motion of MSRAction-3D (simulated sensor), best settings:
+# * Every batch holds clips of one subject, so that negatives differ in what is done, not in who
+#   does it. 5 batches an epoch, one a subject.
+# * The second half of a clip is predicted from the first.
+# * One prototype a clip, the mean of its superpoints: beside superpoints, whole clips are
+#   contrasted with the others of the batch.
 _base_ = [
     '../_base_/models/pointcpsc-best_pstnet-tiny.py',
     '../_base_/datasets/msr_action3d_skeleton_tiny_pretrain.py',
@@ -8,7 +11,27 @@ _base_ = [
     '../default_runtime.py',
 ]
 
+model = dict(
+    cluster_head=dict(
+        type='SemanticClusterHead',
+        channels=256,
+        num_prototypes=1,
+        predictor_channels=0,
+        prototype_loss=dict(type='PrototypeInfoNCELoss', temperature=0.1),
+        prototype_weight=3.0))
+
+train_pipeline = [
+    dict(type='SampleFrames'),
+    dict(type='LoadPointVideoFrames'),
+    dict(type='SamplePoints', num_points=256),
+    dict(type='ScaleCoordinates', factor=1 / 300),
+    dict(type='RandomScale', scale_range=(0.9, 1.1), anisotropic=True),
+    dict(type='SplitSegments', num_segments=2),
+    dict(type='PackPointVideoInputs'),
+]
+
 train_dataloader = dict(
-    sampler=dict(_delete_=True, type='GroupedSampler', field='subject'))
+    sampler=dict(_delete_=True, type='GroupedSampler', field='subject'),
+    dataset=dict(pipeline=train_pipeline))
 
 default_hooks = dict(checkpoint=dict(interval=10))

@@ -21,7 +21,8 @@ class SemanticClusterHead(nn.Module):
 
     Args:
         channels: Width c of an embedding.
-        num_prototypes: k (Table 9).
+        num_prototypes: k (Table 9). With 1 the updated prototype is the mean of a clip's
+            superpoints, and ``prototype_loss`` contrasts whole clips.
         prototype_loss: Config of ``PrototypeInfoNCELoss``; None leaves the term out.
         prototype_weight: λ1 of Eq. 9.
         assignment_loss: Config of ``AssignmentKLLoss``; None leaves the term out, as the paper
@@ -29,7 +30,7 @@ class SemanticClusterHead(nn.Module):
         assignment_weight: λ2 of Eq. 9.
         assignment_temperature: Divides the cosines before the softmax of Eq. 5. With the literal
             1 all assignments are nearly uniform and all updated prototypes coincide.
-        predictor_channels: Hidden width of the extra predictor; c by default.
+        predictor_channels: Hidden width of the extra predictor; c by default, 0 for none.
     """
 
     def __init__(
@@ -44,8 +45,8 @@ class SemanticClusterHead(nn.Module):
         predictor_channels: int | None = None,
     ) -> None:
         super().__init__()
-        if num_prototypes < 2:
-            raise ValueError(f'num_prototypes must be >= 2, got {num_prototypes}')
+        if num_prototypes < 1:
+            raise ValueError(f'num_prototypes must be >= 1, got {num_prototypes}')
         if not assignment_temperature > 0:
             raise ValueError(f'assignment_temperature must be > 0, got {assignment_temperature}')
         if prototype_loss is None and assignment_loss is None:
@@ -59,15 +60,15 @@ class SemanticClusterHead(nn.Module):
         nn.init.orthogonal_(self.prediction_prototypes)
         self.prototype_loss = MODELS.build(prototype_loss) if prototype_loss else None
         self.assignment_loss = MODELS.build(assignment_loss) if assignment_loss else None
-        hidden = predictor_channels or channels
-        self.predictor = (
+        hidden = channels if predictor_channels is None else predictor_channels
+        self.predictor: nn.Module = (
             nn.Sequential(
                 nn.Linear(channels, hidden),
                 nn.ReLU(),
                 nn.Linear(hidden, channels),
             )
-            if prototype_loss
-            else None
+            if prototype_loss and hidden
+            else nn.Identity()
         )
 
     def target_logits(self, embeddings: Tensor) -> Tensor:
@@ -89,7 +90,7 @@ class SemanticClusterHead(nn.Module):
             ``loss_prototype`` and ``loss_assignment``, weighted, as far as they are configured;
             ``prototype_entropy``: entropy of the mean target assignment over log k, 1 when all
             prototypes are used alike; ``prototype_max_cosine``: largest cosine between two
-            updated target prototypes of a clip.
+            updated target prototypes of a clip; neither with a single prototype.
         """
         with torch.autocast(prediction.device.type, enabled=False):
             prediction = F.normalize(prediction.float(), dim=-1).flatten(1, 2)
@@ -99,7 +100,7 @@ class SemanticClusterHead(nn.Module):
             assignment = target_logits.softmax(dim=-1)
             updated = update_prototypes(assignment, target)
             out = {}
-            if self.prototype_loss is not None and self.predictor is not None:
+            if self.prototype_loss is not None:
                 predicted = update_prototypes(prediction_logits.softmax(dim=-1), prediction)
                 loss = self.prototype_loss(self.predictor(predicted), updated)
                 out['loss_prototype'] = self.prototype_weight * loss
@@ -117,9 +118,11 @@ class SemanticClusterHead(nn.Module):
 
     @staticmethod
     def _statistics(assignment: Tensor, updated: Tensor) -> dict[str, Tensor]:
+        k = updated.shape[1]
+        if k == 1:  # always used, and there is no other
+            return {}
         mean = assignment.flatten(0, -2).mean(dim=0)
         entropy = -(mean * mean.clamp(min=1e-12).log()).sum()
-        k = updated.shape[1]
         cosine = updated @ updated.transpose(1, 2)
         others = ~torch.eye(k, dtype=torch.bool, device=cosine.device)
         return {

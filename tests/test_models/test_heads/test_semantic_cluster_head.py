@@ -69,10 +69,27 @@ def test_terms_can_be_left_out():
     losses = _head(assignment_loss=None).loss(prediction, target)
     assert 'loss_prototype' in losses and 'loss_assignment' not in losses
     head = _head(prototype_loss=None)
-    assert head.predictor is None
+    assert not list(head.predictor.parameters())
     assert 'loss_prototype' not in head.loss(prediction, target)
     with pytest.raises(ValueError, match='prototype_loss, assignment_loss or both'):
         _head(prototype_loss=None, assignment_loss=None)
+
+
+def test_one_prototype_contrasts_the_means_of_the_clips():
+    head = _head(num_prototypes=1, predictor_channels=0, assignment_loss=None)
+    prediction, target = torch.randn(2, 3, 2, 5, 6, requires_grad=True)
+    losses = head.loss(prediction, target)
+    assert set(losses) == {'loss_prototype'}
+    q, z = (
+        F.normalize(F.normalize(x, dim=-1).mean(dim=(1, 2)), dim=-1) for x in (prediction, target)
+    )
+    expected = prototype_contrast(q[:, None], z[:, None], 0.2)
+    torch.testing.assert_close(losses['loss_prototype'], expected)
+
+
+def test_number_of_prototypes():
+    with pytest.raises(ValueError, match='num_prototypes must be >= 1, got 0'):
+        _head(num_prototypes=0)
 
 
 def test_finite_in_bfloat16():
