@@ -1,6 +1,6 @@
-# PointCPSC for a small CPU with the settings that worked best for us (chosen on training
-# subjects, docs/results.md): the other superpoints of the batch are the negatives, no
-# neighbours, a softer temperature of 0.1, no prototypes.
+# PointCPSC for a small CPU with the contrast of superpoints that worked best for us (chosen on
+# training subjects, docs/results.md): the other superpoints of the batch are the negatives, no
+# neighbours, a softer temperature of 0.1. No prototypes: a config may add them.
 model = dict(
     type='PointCPSC',
     encoder=dict(
