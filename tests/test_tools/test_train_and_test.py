@@ -158,11 +158,17 @@ def test_leave_one_out(root: Path, config: Path, trained: Path, tmp_path: Path, 
         for what in ('linear probe', 'k-NN'):
             of_subjects = [result[name][what] for name in subjects]
             assert 0 <= min(of_subjects) <= result['all'][what] <= max(of_subjects) <= 100
+        assert result['all']['videos'] == sum(result[name]['videos'] for name in subjects)
     printed = capsys.readouterr().out
     assert re.search(r'\n +all +\d+ +\d+\.\d\d % +\d+\.\d\d %\n', printed)
     with pytest.raises(ValueError, match=r"field 'city' in every video of .*'subject'"):
         tool.main([*common, '--field', 'city'])
     other = tmp_path / 'other.py'
+    wrapped = "train_dataloader['dataset'] = dict(type='LabelFraction', fraction=0.5, "
+    wrapped += "dataset=train_dataloader['dataset'])\n"
+    other.write_text(config.read_text() + wrapped)
+    with pytest.raises(TypeError, match='expected a PointVideoDataset .*, got LabelFraction'):
+        tool.main([str(other), 'random'])
     other.write_text(config.read_text() + "model = dict(type='Other')\n")
     with pytest.raises(ValueError, match='expected a model with an encoder, got Other'):
         tool.main([str(other), 'random'])
@@ -173,9 +179,9 @@ def test_linear_probe_leaves_out_absent_classes(root: Path) -> None:
     tool = load_tool(root, 'analysis_tools/leave_one_out.py')
     labels = torch.tensor([0, 3]).repeat(10)
     features = torch.randn(20, 2) * 0.1 + labels[:, None]
-    scores = tool.linear_probe(features, labels, features, 1.0)
-    assert scores.shape == (20, 4)
-    assert (scores[:, 1:3] == 0).all()
+    scores = tool.linear_probe(features, labels, features, 5, 1.0)
+    assert scores.shape == (20, 5)
+    assert (scores[:, [1, 2, 4]] == 0).all()
     assert torch.equal(scores.argmax(dim=1), labels)
 
 

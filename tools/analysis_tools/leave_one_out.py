@@ -49,30 +49,33 @@ def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(args)
 
 
-def linear_probe(features: Tensor, labels: Tensor, queries: Tensor, c: float) -> Tensor:
+def linear_probe(
+    features: Tensor, labels: Tensor, queries: Tensor, num_classes: int, c: float
+) -> Tensor:
     """Class probabilities by logistic regression on standardised features.
 
     Args:
         features: ``(n, d)``.
         labels: ``(n,)`` int64.
         queries: ``(m, d)``.
+        num_classes: Number of classes.
         c: Inverse strength of the regularisation.
 
     Returns:
-        ``(m, labels.max() + 1)`` float64; 0 for classes that no label has.
+        ``(m, num_classes)`` float64; 0 for classes that no label has.
     """
     linear_model = require('sklearn.linear_model', 'linear probes')
     preprocessing = require('sklearn.preprocessing', 'linear probes')
     scaler = preprocessing.StandardScaler().fit(features.numpy())
     probe = linear_model.LogisticRegression(C=c, max_iter=2000)
     probe.fit(scaler.transform(features.numpy()), labels.numpy())
-    scores = torch.zeros(len(queries), int(labels.max()) + 1, dtype=torch.float64)
+    scores = torch.zeros(len(queries), num_classes, dtype=torch.float64)
     found = probe.predict_proba(scaler.transform(queries.numpy()))
     scores[:, torch.from_numpy(probe.classes_)] = torch.from_numpy(found).double()
     return scores
 
 
-def main(args: Sequence[str] | None = None) -> dict[str, Any]:
+def main(args: Sequence[str] | None = None) -> dict[str, dict[str, float]]:
     """Evaluate, print a table and return it."""
     parsed = parse_args(args)
     cfg = Config.fromfile(parsed.config)
@@ -82,39 +85,34 @@ def main(args: Sequence[str] | None = None) -> dict[str, Any]:
         cfg, parsed.checkpoint, parsed.prefix, parsed.seed, device=parsed.device
     )
     loader: Any = build_feature_dataloader(cfg, 'train')
+    if not hasattr(loader.dataset, 'get_clip_field'):
+        raise TypeError(
+            'expected a PointVideoDataset in train_dataloader, got '
+            f'{type(loader.dataset).__name__}, which does not say which video a clip is of'
+        )
     groups = loader.dataset.get_clip_field(parsed.field)
     found = extract_features(model, loader)
     classes = model.head.num_classes
 
     def probe(features: Tensor, labels: Tensor, queries: Tensor) -> Tensor:
-        scores = linear_probe(features, labels, queries, parsed.regularization)
-        return torch.nn.functional.pad(scores, (0, classes - scores.shape[1]))
+        return linear_probe(features, labels, queries, classes, parsed.regularization)
 
     def knn(features: Tensor, labels: Tensor, queries: Tensor) -> Tensor:
         return knn_classify(features, labels, queries, classes, parsed.k, parsed.temperature)
 
-    counts = {
-        'linear probe': leave_one_group_out(found, groups, probe),
-        'k-NN': leave_one_group_out(found, groups, knn),
+    by_probe = leave_one_group_out(found, groups, probe)
+    by_knn = leave_one_group_out(found, groups, knn)
+    counts = {str(name): (by_probe[name][0], by_knn[name][0], by_knn[name][1]) for name in by_knn}
+    counts['all'] = tuple(map(sum, zip(*counts.values(), strict=True)))  # type: ignore[assignment]
+    result = {
+        name: {'videos': videos, 'linear probe': 100 * right / videos, 'k-NN': 100 * near / videos}
+        for name, (right, near, videos) in counts.items()
     }
-    result: dict[str, Any] = {}
-    print(f'{parsed.field:>12}  videos  linear probe    k-NN')
-    for name in counts['k-NN']:
-        result[str(name)] = {
-            what: 100 * count[name][0] / count[name][1] for what, count in counts.items()
-        }
-        row = result[str(name)]
+    print(f'{parsed.field:>12}  videos  linear probe      k-NN')
+    for name, row in result.items():
         print(
-            f'{name!s:>12}  {counts["k-NN"][name][1]:>6}  '
-            f'{row["linear probe"]:>10.2f} %  {row["k-NN"]:>6.2f} %'
+            f'{name:>12}  {row["videos"]:>6}  {row["linear probe"]:>10.2f} %  {row["k-NN"]:>6.2f} %'
         )
-    total = sum(videos for _, videos in counts['k-NN'].values())
-    result['all'] = {
-        what: 100 * sum(right for right, _ in count.values()) / total
-        for what, count in counts.items()
-    }
-    row = result['all']
-    print(f'{"all":>12}  {total:>6}  {row["linear probe"]:>10.2f} %  {row["k-NN"]:>6.2f} %')
     if parsed.out:
         write_json(parsed.out, {**result, 'field': parsed.field, 'k': parsed.k})
     return result
