@@ -16,6 +16,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader
 
+from mmpointvideo.apis import init_feature_model
 from mmpointvideo.testing import write_tiny_dataset
 
 CONFIG = """
@@ -141,6 +142,21 @@ def test_knn(root: Path, config: Path, trained: Path, tmp_path: Path, capsys) ->
         assert again == results[checkpoint]
     assert json.loads(out.read_text())['knn_video_acc'] == again['knn_video_acc']
     assert re.search(r'knn_video_acc: \d+\.\d\d %', capsys.readouterr().out)
+
+
+def test_the_seed_makes_the_random_encoder(config: Path) -> None:
+    def weights(seed: int, batches: int) -> dict[str, torch.Tensor]:
+        cfg = Config.fromfile(config)
+        model = init_feature_model(cfg, 'random', seed=seed, calibration_batches=batches)
+        return model.encoder.state_dict()
+
+    one, same, other, uncalibrated = weights(1, 2), weights(1, 2), weights(2, 2), weights(1, 0)
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    trained = [name for name in one if name.endswith('weight') and one[name].ndim > 1]
+    assert not any(torch.equal(one[name], other[name]) for name in trained)
+    measured = [name for name in one if name.endswith(('running_mean', 'running_var'))]
+    assert all(torch.equal(one[name], uncalibrated[name]) for name in trained)
+    assert not any(torch.equal(one[name], uncalibrated[name]) for name in measured)
 
 
 def test_leave_one_out(root: Path, config: Path, trained: Path, tmp_path: Path, capsys) -> None:
