@@ -287,17 +287,16 @@ class PointVideoDataset(BaseDataset):
         Raises:
             ValueError: If a video lacks the field.
         """
-        values: dict[int, Any] = {}
         videos = self.clip_videos.tolist()
-        for video in videos:
-            if video not in values:
-                info = self.get_video_info(video)
-                if field not in info:
-                    raise ValueError(
-                        f'expected a field {field!r} in every video of {self.ann_file}, but '
-                        f'{info["video_id"]} has {sorted(info)}'
-                    )
-                values[video] = info[field]
+        values = {}
+        for video in dict.fromkeys(videos):
+            info = self.get_video_info(video)
+            if field not in info:
+                raise ValueError(
+                    f'expected a field {field!r} in every video of {self.ann_file}, but '
+                    f'{info["video_id"]} has {sorted(info)}'
+                )
+            values[video] = info[field]
         return [values[video] for video in videos]
 
     @force_full_init

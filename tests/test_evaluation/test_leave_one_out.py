@@ -14,7 +14,7 @@ def nearest(features, labels, queries) -> torch.Tensor:
 
 
 def test_nothing_of_a_group_classifies_it() -> None:
-    """Every clip has the feature of its own group's class, but a label of its own group alone."""
+    """No label occurs in two groups, so every video has to be classified wrongly."""
     groups = ['a', 'a', 'b', 'b', 'c']
     found = {
         'features': torch.arange(5.0)[:, None],

@@ -81,9 +81,6 @@ def main(args: Sequence[str] | None = None) -> dict[str, dict[str, float]]:
     cfg = Config.fromfile(parsed.config)
     if parsed.cfg_options:
         cfg.merge_from_dict(parsed.cfg_options)
-    model: Any = init_feature_model(
-        cfg, parsed.checkpoint, parsed.prefix, parsed.seed, device=parsed.device
-    )
     loader: Any = build_feature_dataloader(cfg, 'train')
     if not hasattr(loader.dataset, 'get_clip_field'):
         raise TypeError(
@@ -91,6 +88,9 @@ def main(args: Sequence[str] | None = None) -> dict[str, dict[str, float]]:
             f'{type(loader.dataset).__name__}, which does not say which video a clip is of'
         )
     groups = loader.dataset.get_clip_field(parsed.field)
+    model: Any = init_feature_model(
+        cfg, parsed.checkpoint, parsed.prefix, parsed.seed, device=parsed.device
+    )
     found = extract_features(model, loader)
     classes = model.head.num_classes
 
