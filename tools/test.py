@@ -53,17 +53,22 @@ def merge_args(args: argparse.Namespace) -> Config:
     return cfg
 
 
+def run_test(cfg: Config, checkpoint: str) -> dict[str, float]:
+    """The metrics of a checkpoint that has every weight of the model."""
+    runner = Runner.from_cfg(cfg)
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    require_all_weights(model, checkpoint)
+    return {name: float(value) for name, value in runner.test().items()}
+
+
 def main(args: list[str] | None = None) -> None:
     """Test."""
     parsed = parse_args(args)
     cfg = prepare_launch(merge_args(parsed), parsed.launcher)
     try:
-        runner = Runner.from_cfg(cfg)
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        require_all_weights(model, parsed.checkpoint)
-        metrics = runner.test()
+        metrics = run_test(cfg, parsed.checkpoint)
         if parsed.out and is_main_process():
-            write_json(parsed.out, {name: float(value) for name, value in metrics.items()})
+            write_json(parsed.out, metrics)
             print(f'metrics written to {parsed.out}')
     finally:
         finish_launch()

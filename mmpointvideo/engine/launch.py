@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import torch
 import torch.distributed as dist
 from mmengine.config import Config
@@ -68,6 +70,12 @@ def _use_sync_bn(cfg: Config) -> None:
 
 
 def finish_launch() -> None:
-    """Leave the process group, if there is one."""
+    """Leave the process group, if there is one, and end its threads.
+
+    Call it when the runner is out of reach: a model wrapper keeps the group alive, and gloo's
+    threads, when they outlive the group's last user, can abort the interpreter while it shuts
+    down.
+    """
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()
+        gc.collect()  # a runner and its hooks refer to each other

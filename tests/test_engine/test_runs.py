@@ -113,6 +113,35 @@ def test_two_processes_give_the_metrics_of_one(
         assert last[name] == pytest.approx(value, abs=1e-9)
 
 
+@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='reads /proc')
+@pytest.mark.parametrize('tool', ['train', 'test'])
+def test_no_thread_of_the_process_group_outlives_a_tool(
+    tool: str, two_process_run: Path, root: Path, tmp_path: Path
+) -> None:
+    """One that does can abort the interpreter while it shuts down, now and then."""
+    code = (
+        'import runpy, sys\n'
+        'from pathlib import Path\n'
+        f"runpy.run_path('tools/{tool}.py')['main'](sys.argv[1:])\n"
+        "names = [(task / 'comm').read_text() for task in Path('/proc/self/task').iterdir()]\n"
+        "print('THREADS', [name for name in names if 'gloo' in name or 'tcpstore' in name])\n"
+    )
+    checkpoint = [str(two_process_run / 'epoch_4.pth')] if tool == 'test' else []
+    env = environment()
+    env.update(RANK='0', WORLD_SIZE='1', MASTER_ADDR='127.0.0.1', MASTER_PORT=env['PORT'])
+    done = subprocess.run(
+        [sys.executable, '-c', code, str(CONFIG), *checkpoint]
+        + ['--work-dir', str(tmp_path), '--launcher', 'pytorch'],
+        cwd=root,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == 'THREADS []'
+
+
 def test_a_resumed_run_ends_as_the_uninterrupted_one(tmp_path: Path) -> None:
     Runner.from_cfg(make_config(tmp_path / 'whole')).train()
     stopped = tmp_path / 'stopped'
