@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
+from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
@@ -27,6 +29,12 @@ class PointVideoModel(BaseModel):
     def __init__(self, data_preprocessor: dict | None = None, init_cfg: dict | None = None) -> None:
         config = data_preprocessor or dict(type='PointVideoDataPreprocessor')
         super().__init__(MODELS.build(config), init_cfg)
+
+    def _dump_init_info(self) -> None:
+        """How each weight was initialised, into log files alone: not onto a tool's screen."""
+        handlers = MMLogger.get_current_instance().handlers
+        if any(isinstance(handler, logging.FileHandler) for handler in handlers):
+            super()._dump_init_info()
 
 
 class DownstreamModel(PointVideoModel):
