@@ -1,6 +1,8 @@
 """Runner-side parts: checkpoints, launch, loops, hooks, optimizers."""
 
+from . import hooks
 from .checkpoint import LoadReport, load_encoder_weights, require_all_weights
+from .hooks import *  # noqa: F403
 from .launch import finish_launch, prepare_launch
 from .loops import EpochBasedTrainLoop
 
@@ -12,3 +14,4 @@ __all__ = [
     'prepare_launch',
     'require_all_weights',
 ]
+__all__ += hooks.__all__

@@ -88,7 +88,7 @@ def knn_video_accuracy(
     scores = knn_classify(
         train['features'], train['labels'], test['features'], num_classes, k, temperature
     )
-    clip_scores = scores.cpu().numpy().astype(np.float64)
+    clip_scores = scores.detach().cpu().numpy().astype(np.float64)
     clip_labels = test['labels'].cpu().numpy()
     _, labels, video_scores = average_over_videos(test['video_ids'], clip_labels, clip_scores)
     return {

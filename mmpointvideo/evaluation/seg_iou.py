@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from mmengine.dist import all_gather_object, broadcast_object_list, is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
@@ -82,7 +83,7 @@ class SegIoU(BaseMetric):
         names = ['gt_pts_seg', 'pred_pts_seg']
         if sample.get('loss_mask') is not None:
             names.append('loss_mask')
-        arrays = [np.asarray(sample[name].cpu()) for name in names]
+        arrays = [torch.as_tensor(sample[name]).cpu().numpy() for name in names]
         if len({array.shape for array in arrays}) != 1:
             shapes = {name: a.shape for name, a in zip(names, arrays, strict=True)}
             raise ValueError(f'{_name(sample)}: expected equal shapes, got {shapes}')
@@ -92,7 +93,7 @@ class SegIoU(BaseMetric):
         counts = label != self.ignore_index
         if mask:
             counts &= mask[0].astype(bool)
-        label, prediction = label[counts], prediction[counts]
+        label, prediction = (x[counts].astype(np.int64) for x in (label, prediction))
         size = len(self._classes())
         for name, values in zip(names, (label, prediction), strict=False):
             if values.size and (values.min() < 0 or values.max() >= size):
@@ -126,15 +127,15 @@ class SegIoU(BaseMetric):
         metrics: list[dict[str, float] | str | None] = [None]
         if is_main_process():
             clips = dict(row for part in parts for row in part)
-            if len(clips) == size:
+            if size and len(clips) == size:
                 found = self.compute_metrics(list(clips.values()))
                 lead = f'{self.prefix}/' if self.prefix else ''
                 metrics = [{lead + name: value for name, value in found.items()}]
             else:
                 metrics = [
-                    f'SegIoU expects every one of the {size} clips of the data set, got '
-                    f'{len(clips)}: does the dataloader drop the last batch, or the data set '
-                    'give several clips one sample_idx?'
+                    f'SegIoU expects every one of the {size} clips of the data set, at '
+                    f'least one, got {len(clips)}: does the dataloader drop the last batch, or the '
+                    'data set give several clips one sample_idx?'
                 ]
         broadcast_object_list(metrics)
         if not isinstance(metrics[0], dict):  # all processes stop, not the first alone

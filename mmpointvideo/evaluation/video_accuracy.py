@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from mmengine.dist import all_gather_object, broadcast_object_list, is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
@@ -31,8 +32,9 @@ class VideoAccuracy(BaseMetric):
         prefix: Put before the names, with a slash.
     """
 
-    def __init__(self, topk: Sequence[int] = (1, 5), prefix: str | None = None) -> None:
+    def __init__(self, topk: int | Sequence[int] = (1, 5), prefix: str | None = None) -> None:
         super().__init__(prefix=prefix)
+        topk = (topk,) if isinstance(topk, int) else topk
         if not topk or any(k < 1 for k in topk):
             raise ValueError(f'VideoAccuracy expects topk of positive numbers, got {topk}')
         self.topk = tuple(sorted({1, *topk}))
@@ -57,7 +59,7 @@ class VideoAccuracy(BaseMetric):
                         f'{sorted(sample)}: does PackPointVideoInputs keep it, does the head '
                         'predict?'
                     )
-            score = sample['pred_score'].detach().cpu().numpy().astype(np.float64)
+            score = torch.as_tensor(sample['pred_score']).detach().cpu().double().numpy()
             if not np.isfinite(score).all():
                 raise ValueError(f'video {sample["video_id"]}: the prediction is not finite')
             label = int(np.asarray(sample['gt_label']).reshape(-1)[0])
@@ -77,15 +79,15 @@ class VideoAccuracy(BaseMetric):
         metrics: list[dict[str, float] | str | None] = [None]
         if is_main_process():
             clips = {row[0]: row for part in reversed(parts) for row in part}
-            if len(clips) == size:
+            if size and len(clips) == size:
                 found = self.compute_metrics([clips[index] for index in sorted(clips)])
                 lead = f'{self.prefix}/' if self.prefix else ''
                 metrics = [{lead + name: value for name, value in found.items()}]
             else:
                 metrics = [
-                    f'VideoAccuracy expects every one of the {size} clips of the data set, got '
-                    f'{len(clips)}: does the dataloader drop the last batch, or the data set '
-                    'give several clips one sample_idx?'
+                    f'VideoAccuracy expects every one of the {size} clips of the data set, at '
+                    f'least one, got {len(clips)}: does the dataloader drop the last batch, or the '
+                    'data set give several clips one sample_idx?'
                 ]
         broadcast_object_list(metrics)
         if not isinstance(metrics[0], dict):  # all processes stop, not the first alone

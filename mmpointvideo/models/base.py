@@ -101,6 +101,11 @@ class DownstreamModel(PointVideoModel):
                 f"{type(self).__name__} knows the modes 'tensor', 'loss' and 'predict', "
                 f'got {mode!r}'
             )
+        if mode == 'loss' and data_samples is None:
+            raise ValueError(
+                f"{type(self).__name__}: mode='loss' expects the data samples with the labels, "
+                'got none'
+            )
         features = self.extract_feat(inputs)
         if mode == 'tensor':
             return self.head(features)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 import torch
 from torch import Tensor
 
@@ -76,10 +78,12 @@ def check_indices(name: str, idx: Tensor, dims: int, limit: int) -> None:
             )
 
 
-def check_count(name: str, value: int, low: int, high: int | None = None) -> None:
-    """Raise unless ``value`` is an integer of at least ``low`` and at most ``high``."""
-    if isinstance(value, bool) or not isinstance(value, int):
+def check_count(name: str, value: int, low: int, high: int | None = None) -> int:
+    """``value`` as an int, of at least ``low`` and at most ``high``; NumPy's integers count."""
+    if isinstance(value, bool) or not hasattr(value, '__index__'):
         raise TypeError(f'{name}: expected an int, got {value!r}')
+    value = operator.index(value)
     if value < low or (high is not None and value > high):
         bound = f'at least {low}' if high is None else f'between {low} and {high}'
         raise ValueError(f'{name}: expected {bound}, got {value}')
+    return value

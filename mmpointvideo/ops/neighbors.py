@@ -34,7 +34,7 @@ def ball_query(xyz: Tensor, centers: Tensor, radius: float, num_neighbors: int) 
     check_positions('xyz', xyz)
     check_positions('centers', centers)
     check_same_batch('xyz', xyz, 'centers', centers)
-    check_count('num_neighbors', num_neighbors, 1)
+    num_neighbors = check_count('num_neighbors', num_neighbors, 1)
     if not 0 < radius < float('inf'):
         raise ValueError(f'radius: expected a positive number, got {radius}')
     check_finite('xyz', xyz)

@@ -59,7 +59,7 @@ def furthest_point_sample(xyz: Tensor, num_points: int, tie_order: str = 'any') 
         [[0, 2]]
     """
     check_positions('xyz', xyz)
-    check_count('num_points', num_points, 1, xyz.shape[1])
+    num_points = check_count('num_points', num_points, 1, xyz.shape[1])
     check_finite('xyz', xyz)
     if tie_order not in TIE_ORDERS:
         raise ValueError(f'tie_order: expected one of {TIE_ORDERS}, got {tie_order!r}')

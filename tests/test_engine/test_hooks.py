@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.logging import MMLogger
+from mmengine.optim import OptimWrapper
 
 from mmpointvideo.engine.hooks import (
     CalibrateBatchNormHook,
@@ -32,13 +33,24 @@ def _runner(model, **fields):
     return SimpleNamespace(model=model, iter=0, logger=MMLogger.get_current_instance(), **fields)
 
 
-def test_memory_is_updated_once_an_iteration():
+@pytest.mark.parametrize('accumulative_counts', [1, 2])
+def test_memory_is_updated_after_every_step_of_the_optimiser(accumulative_counts: int):
     model = _Recorder(bank=object())
+    weight = torch.nn.Parameter(torch.zeros(1))
+    optim_wrapper = OptimWrapper(
+        torch.optim.SGD([weight], lr=1.0), accumulative_counts=accumulative_counts
+    )
+    optim_wrapper.initialize_count_status(torch.nn.Identity(), 0, 6)
+    runner = _runner(model, optim_wrapper=optim_wrapper)
     hook = MemoryBankHook()
-    hook.before_train(_runner(model))
-    for step in range(3):
-        hook.after_train_iter(_runner(model), step)
-    assert model.updates == 3
+    hook.before_train(runner)
+    updates = []
+    for step in range(6):
+        optim_wrapper.update_params(weight.sum())
+        hook.after_train_iter(runner, step)
+        updates.append(model.updates)
+        assert float(-weight) == model.updates  # as many steps
+    assert updates == [(step + 1) // accumulative_counts for step in range(6)]
 
 
 def test_a_model_without_memory_is_an_error():

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 import torch.distributed as dist
 from mmengine.evaluator import Evaluator
+from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel
 from torch import nn
 from torch.utils.data import DataLoader
 
 from mmpointvideo.datasets.samplers import DefaultSampler
+from mmpointvideo.engine.hooks import CalibrateBatchNormHook, TerminationHook
 from mmpointvideo.evaluation import SegIoU, VideoAccuracy
 from mmpointvideo.models.layers.sync_batch_norm import SyncFrameBatchNorm, convert_sync_batch_norm
 from mmpointvideo.models.wrapper import SyncBNDistributedDataParallel
@@ -102,6 +105,44 @@ def evaluate(rank: int, world: int) -> dict:
     return evaluator.evaluate(len(clips))
 
 
+def validate(rank: int, world: int) -> dict:
+    """A validation as a run does it, with another number of batches on every process."""
+    clips = Clips()
+    sampler = DefaultSampler(clips, shuffle=False, round_up=False)
+    loader = DataLoader(clips, 1, sampler=sampler, collate_fn=list)
+    hook, evaluator = TerminationHook(), Evaluator([VideoAccuracy()])
+    hook._installed = True
+    runner = SimpleNamespace(epoch=0, iter=0)
+    hook.before_val_epoch(runner)
+    for index, batch in enumerate(loader):
+        evaluator.process(batch)
+        hook.after_val_iter(runner, index)
+    return evaluator.evaluate(len(clips))
+
+
+def calibrate(rank: int, world: int) -> dict:
+    """Batch norm statistics of a random encoder that every process measures on its own batches."""
+    torch.manual_seed(0)
+    model = MODELS.build(
+        dict(
+            type='PointVideoRecognizer',
+            encoder=dict(type='PSTNetEncoder', width=1 / 16, padding_mode='replicate'),
+            head=dict(type='ActionClsHead', in_channels=128, num_classes=4),
+        )
+    )
+    share = CLIPS // world
+    batches = []
+    for seed in range(2):
+        inputs, samples = tiny_batch(CLIPS, 12, 32, seed=seed)
+        mine = slice(rank * share, (rank + 1) * share)
+        batches.append(dict(inputs=list(inputs['xyz'][mine]), data_samples=samples[mine]))
+    logger = MMLogger.get_current_instance()
+    CalibrateBatchNormHook(num_batches=2).before_train(
+        SimpleNamespace(iter=0, model=model, train_dataloader=batches, logger=logger)
+    )
+    return {name: b for name, b in model.encoder.named_buffers() if 'running' in name}
+
+
 def gather(rank: int, world: int) -> dict:
     """Gradients through the collectives, with another number of rows on every rank."""
     rows = torch.arange(8 * 3.0).view(8, 3)
@@ -119,6 +160,8 @@ def everything(rank: int, world: int) -> dict:
         frozen=pretrain('frozen', rank, world),
         sync=pretrain('sync', rank, world),
         metrics=evaluate(rank, world),
+        validated=validate(rank, world),
+        calibrated=calibrate(rank, world),
         gathered=gather(rank, world) if world > 1 else None,
         rows=sync_rows(rank, world),
     )
@@ -195,6 +238,18 @@ def test_one_memory_bank(results: dict, bn: str, world: int) -> None:
 def test_metrics_with_uneven_shards(results: dict, world: int) -> None:
     for rank in results[world]:
         assert rank['metrics'] == results[1][0]['metrics']
+        for name, value in rank['validated'].items():
+            assert value == results[1][0]['metrics'][name]
+
+
+@pytest.mark.parametrize('world', [2, 4])
+def test_calibrated_statistics_are_the_mean_of_all_processes(results: dict, world: int) -> None:
+    one, first = results[1][0]['calibrated'], results[world][0]['calibrated']
+    for rank in results[world][1:]:
+        assert all(torch.equal(value, rank['calibrated'][name]) for name, value in first.items())
+    # those of the first layer are of the data alone, in equal parts
+    mean = next(name for name in one if name.endswith('running_mean'))
+    torch.testing.assert_close(first[mean], one[mean], rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize('world', [2, 4])

@@ -65,3 +65,29 @@ def test_errors() -> None:
         leave_one_group_out(found, [1, 1], nearest)
     with pytest.raises(ValueError, match='a group for each of 2 clips, got 3'):
         leave_one_group_out(found, [1, 2, 3], nearest)
+
+
+def test_groups_as_a_tensor() -> None:
+    found = {
+        'features': torch.arange(4.0)[:, None],
+        'labels': torch.tensor([0, 1, 0, 1]),
+        'video_ids': list('abcd'),
+    }
+    wanted = leave_one_group_out(found, [0, 0, 1, 1], nearest)
+    assert leave_one_group_out(found, torch.tensor([0, 0, 1, 1]), nearest) == wanted
+    found['features'].requires_grad_()
+    assert leave_one_group_out(found, [0, 0, 1, 1], nearest) == wanted
+
+
+@pytest.mark.parametrize(
+    ('groups', 'message'),
+    [([0, None, 1], 'got None for some'), ([0, 1, 1], 'clips of video a in one group')],
+)
+def test_groups_that_do_not_part_the_videos(groups: list, message: str) -> None:
+    found = {
+        'features': torch.arange(3.0)[:, None],
+        'labels': torch.tensor([0, 0, 1]),
+        'video_ids': ['a', 'a', 'b'],
+    }
+    with pytest.raises(ValueError, match=message):
+        leave_one_group_out(found, groups, nearest)

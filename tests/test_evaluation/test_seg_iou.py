@@ -155,3 +155,25 @@ def test_two_processes_with_uneven_overlapping_shards(tmp_path: Path) -> None:
     for rank in range(2):
         found = json.loads((tmp_path / f'{rank}.json').read_text())
         assert found == pytest.approx(count_by_hand(samples, 'last'))
+
+
+@pytest.mark.parametrize('kind', [torch.uint8, torch.int8, np.uint8])
+def test_narrow_labels(kind) -> None:
+    """19 * 20 + 19 is more than such a label can be."""
+    labels, predictions = np.random.default_rng(0).integers(0, 20, (2, 1, 500))
+    found = []
+    for narrow in (False, True):
+        pair = [labels, predictions]
+        if narrow and isinstance(kind, torch.dtype):
+            pair = [torch.from_numpy(x).to(kind) for x in pair]
+        elif narrow:
+            pair = [x.astype(kind) for x in pair]
+        seen = SegIoU(num_classes=20)
+        seen.process(None, [dict(gt_pts_seg=pair[0], pred_pts_seg=pair[1], sample_idx=0)])
+        found.append(seen.evaluate(1))
+    assert found[0] == found[1]
+
+
+def test_no_clip_at_all() -> None:
+    with pytest.raises(ValueError, match='at least one, got 0'):
+        SegIoU(num_classes=2).evaluate(0)

@@ -160,3 +160,18 @@ def test_two_processes_with_uneven_overlapping_shards(tmp_path: Path) -> None:
     for rank in range(2):
         with np.load(tmp_path / f'{rank}.npz') as found:
             assert {k: float(found[k]) for k in found.files} == pytest.approx(expected)
+
+
+def test_scores_of_any_kind() -> None:
+    samples = make_samples()
+    wanted = evaluate(samples)
+    arrays = [{**s, 'pred_score': s['pred_score'].numpy()} for s in samples]
+    assert evaluate(arrays) == wanted
+    narrow = [{**s, 'pred_score': s['pred_score'].bfloat16()} for s in samples]
+    assert evaluate(narrow).keys() == wanted.keys()
+    assert evaluate(samples, topk=5) == wanted
+
+
+def test_no_clip_at_all() -> None:
+    with pytest.raises(ValueError, match='at least one, got 0'):
+        VideoAccuracy().evaluate(0)

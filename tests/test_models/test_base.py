@@ -4,6 +4,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.logging import MMLogger
 
 from mmpointvideo.models.base import DownstreamModel
@@ -29,3 +30,19 @@ def test_how_weights_were_initialised_goes_into_log_files_alone(
     if log is not None:
         text = log.read_text()
         assert all(name in text for name, _ in model.named_parameters())
+
+
+def test_a_loss_needs_labels() -> None:
+    with pytest.raises(ValueError, match="mode='loss' expects the data samples with the labels"):
+        make_model()(dict(xyz=torch.rand(2, 8, 32, 3)), None, 'loss')
+
+
+def test_public_classes_are_at_hand() -> None:
+    import mmpointvideo.engine
+    import mmpointvideo.models
+
+    for package in (mmpointvideo.models, mmpointvideo.engine):
+        assert all(hasattr(package, name) for name in package.__all__)
+        assert len(set(package.__all__)) == len(package.__all__)
+    assert {'PointCPSC', 'PSTNetEncoder', 'MemoryBank'} <= set(mmpointvideo.models.__all__)
+    assert 'MemoryBankHook' in mmpointvideo.engine.__all__

@@ -182,6 +182,24 @@ def test_float64_and_strided_input(backend):
     )
 
 
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_narrow_types(dtype):
+    """On a grid that the type holds exactly the points are those of float32."""
+    grid = torch.cartesian_prod(*[torch.arange(1, 4) / 4] * 3)
+    xyz = torch.stack([grid, grid.flip(0)])
+    idx = ops.furthest_point_sample(xyz.to(dtype), 5)
+    assert torch.equal(idx, ops.furthest_point_sample(xyz, 5))
+    wanted = ops.ball_query(xyz, xyz[:, :4].contiguous(), 0.3, 4)
+    assert torch.equal(ops.ball_query(*(x.to(dtype) for x in (xyz, xyz[:, :4])), 0.3, 4), wanted)
+
+
+@pytest.mark.parametrize('kind', [np.int64, torch.tensor])
+def test_integers_of_other_libraries(backend, kind):
+    xyz = torch.rand(2, 20, 3)
+    assert torch.equal(ops.furthest_point_sample(xyz, kind(4)), ops.furthest_point_sample(xyz, 4))
+    assert torch.equal(ops.ball_query(xyz, xyz, 0.3, kind(4)), ops.ball_query(xyz, xyz, 0.3, 4))
+
+
 def test_gather_group_interpolate_and_their_gradients(backend):
     features = torch.randn(2, 3, 7, dtype=torch.float64, requires_grad=True)
     idx = torch.randint(0, 7, (2, 5, 3))

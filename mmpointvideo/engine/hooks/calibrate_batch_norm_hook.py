@@ -13,6 +13,8 @@ from mmengine.runner import Runner
 
 from mmpointvideo.registry import HOOKS
 
+from .sync_buffers_hook import average_batch_norm
+
 
 @torch.no_grad()
 def calibrate_batch_norm(model: BaseModel, batches: Iterable[dict], num_batches: int) -> int:
@@ -45,9 +47,10 @@ class CalibrateBatchNormHook(Hook):
     A randomly initialised encoder in eval mode normalises with mean 0 and variance 1, which are
     nobody's statistics: layer by layer its features vanish or explode. As the baseline of a linear
     probe it is worth more when its statistics fit the data. A resumed run has them already.
+    Several processes measure on batches of their own and average.
 
     Args:
-        num_batches: Batches of the training dataloader to measure on.
+        num_batches: Batches of the training dataloader to measure on, on each process.
     """
 
     priority = 'VERY_HIGH'
@@ -63,4 +66,5 @@ class CalibrateBatchNormHook(Hook):
             return
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         seen = calibrate_batch_norm(model, runner.train_dataloader, self.num_batches)
+        average_batch_norm(model)
         runner.logger.info(f'batch norm statistics of the encoder measured on {seen} batches')

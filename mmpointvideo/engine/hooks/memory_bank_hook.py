@@ -13,8 +13,9 @@ from mmpointvideo.registry import HOOKS
 class MemoryBankHook(Hook):
     """Store a batch's targets after the optimiser's step.
 
-    The current batch is therefore never its own negative. The model says how
-    (``update_memory()``); a model without a memory is an error of the config.
+    The current batch is therefore never its own negative; with gradient accumulation it is all
+    batches of a step that are stored together. The model says how (``update_memory()``); a model
+    without a memory is an error of the config.
     """
 
     priority = 'NORMAL'
@@ -35,8 +36,9 @@ class MemoryBankHook(Hook):
         data_batch: dict | tuple | list | None = None,
         outputs: dict | None = None,
     ) -> None:
-        """Store what the iteration encoded."""
-        _unwrap(runner).update_memory()
+        """Store what was encoded, if the optimiser made its step."""
+        if runner.optim_wrapper.should_update():
+            _unwrap(runner).update_memory()
 
 
 def _unwrap(runner: Runner):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import all_reduce, is_main_process
+from mmengine.dist import all_reduce, get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -33,8 +33,9 @@ class TerminationHook(Hook):
     runs is finished (with gradient accumulation: until the optimiser's next step), then
     ``interrupted.pth`` is written into the work dir, ``last_checkpoint`` names it, and the next
     start with ``--resume`` goes on exactly there. On several processes one of them has to
-    receive the signal; all leave at the same iteration. SIGTERM again, after half a minute, ends a
-    process at once.
+    receive the signal; all leave at the same iteration, and a validation that has begun is
+    finished first, as they may have different numbers of batches. SIGTERM again, after half a
+    minute, ends a process at once.
 
     Args:
         interval: Iterations between two looks at the signal, which cost a small all-reduce each
@@ -93,6 +94,11 @@ class TerminationHook(Hook):
         if (runner.iter + 1) % self.interval == 0 and runner.optim_wrapper.should_update():
             self._leave_if_told(runner, dict(epoch=runner.epoch, iter=runner.iter + 1))
 
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Leave, if told to; the resumed run validates then."""
+        if self._installed:
+            self._leave_if_told(runner, dict(epoch=runner.epoch, iter=runner.iter))
+
     def after_val_iter(
         self,
         runner: Runner,
@@ -100,8 +106,9 @@ class TerminationHook(Hook):
         data_batch: dict | tuple | list | None = None,
         outputs: Any = None,
     ) -> None:
-        """Leave, if told to; the resumed run validates again."""
-        if self._installed and (batch_idx + 1) % self.interval == 0:
+        """Leave, if told to and alone; the resumed run validates again."""
+        alone = get_world_size() == 1
+        if self._installed and alone and (batch_idx + 1) % self.interval == 0:
             self._leave_if_told(runner, dict(epoch=runner.epoch, iter=runner.iter))
 
     def after_train(self, runner: Runner) -> None:

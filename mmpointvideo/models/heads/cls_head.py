@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mmpointvideo.registry import MODELS
 from mmpointvideo.structures import PointVideoDataSample
+from mmpointvideo.utils.precision import at_least_float32
 
 
 @MODELS.register_module()
@@ -60,7 +61,7 @@ class ActionClsHead(BaseModule):
 
     def loss(self, features: Tensor, data_samples: list[PointVideoDataSample]) -> dict[str, Tensor]:
         """Cross-entropy and the batch's accuracy in percent."""
-        logits = self(features)
+        (logits,) = at_least_float32(self(features))
         labels = torch.cat([sample.gt_label for sample in data_samples]).to(logits.device)
         if int(labels.min()) < 0 or int(labels.max()) >= self.num_classes:
             raise ValueError(
@@ -68,7 +69,7 @@ class ActionClsHead(BaseModule):
                 f'num_classes={self.num_classes}, got {int(labels.min())}..{int(labels.max())}; '
                 'check num_classes in the config against the annotation file'
             )
-        loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.label_smoothing)
+        loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
         accuracy = (logits.detach().argmax(dim=1) == labels).float().mean() * 100
         return {'loss': loss, 'accuracy': accuracy}
 
@@ -76,7 +77,8 @@ class ActionClsHead(BaseModule):
         self, features: Tensor, data_samples: list[PointVideoDataSample]
     ) -> list[PointVideoDataSample]:
         """Write ``pred_score`` (probabilities) and ``pred_label`` into the samples."""
-        scores = self(features).float().softmax(dim=1)
+        (logits,) = at_least_float32(self(features))
+        scores = logits.softmax(dim=1)
         for sample, score in zip(data_samples, scores, strict=True):
             sample.pred_score = score
             sample.pred_label = score.argmax(dim=0, keepdim=True)

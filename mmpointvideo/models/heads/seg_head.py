@@ -16,6 +16,7 @@ from mmpointvideo.models.layers.tube_query import check_clips
 from mmpointvideo.registry import MODELS
 from mmpointvideo.structures import PointVideoDataSample
 from mmpointvideo.utils.dist import reduce_sum
+from mmpointvideo.utils.precision import at_least_float32
 
 Levels = Sequence[tuple[Tensor, Tensor | None]]
 
@@ -65,8 +66,10 @@ class PointSegHead(BaseModule):
                 'expected two levels or more and one decoder step less, got in_channels='
                 f'{list(in_channels)} and decoder_channels={list(decoder_channels)}'
             )
-        weights = torch.tensor(class_weights or [1.0] * num_classes, dtype=torch.float32)
-        if len(weights) != num_classes or not bool((weights > 0).all()):
+        if class_weights is None or len(class_weights) == 0:
+            class_weights = [1.0] * num_classes
+        weights = torch.as_tensor(class_weights).to(torch.float32, copy=True)
+        if weights.shape != (num_classes,) or not bool((weights > 0).all()):
             raise ValueError(
                 f'class_weights: expected {num_classes} positive numbers, got {class_weights}'
             )
@@ -123,7 +126,7 @@ class PointSegHead(BaseModule):
         Raises:
             ValueError: If labels are missing, of another shape, or no class.
         """
-        logits = self(levels).transpose(2, 3)
+        (logits,) = at_least_float32(self(levels).transpose(2, 3))
         labels = torch.stack([self._labels(s, logits.shape[1:3]) for s in data_samples])
         labels = labels.to(logits.device)
         counts = labels != self.ignore_index
@@ -134,9 +137,9 @@ class PointSegHead(BaseModule):
                 'classes with MapPointLabels'
             )
         total = F.cross_entropy(
-            logits.float().flatten(0, 2),
+            logits.flatten(0, 2),
             labels.flatten(),
-            self.class_weights,
+            self.class_weights.to(logits.dtype),
             ignore_index=self.ignore_index,
             reduction='sum',
         )

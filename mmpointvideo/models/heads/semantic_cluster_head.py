@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmpointvideo.registry import MODELS
+from mmpointvideo.utils.precision import at_least_float32
 
 
 @MODELS.register_module()
@@ -93,8 +94,10 @@ class SemanticClusterHead(nn.Module):
             updated target prototypes of a clip; neither with a single prototype.
         """
         with torch.autocast(prediction.device.type, enabled=False):
-            prediction = F.normalize(prediction.float(), dim=-1).flatten(1, 2)
-            target = F.normalize(target.float(), dim=-1).flatten(1, 2)
+            prediction, target = (
+                F.normalize(embeddings, dim=-1).flatten(1, 2)
+                for embeddings in at_least_float32(prediction, target)
+            )
             prediction_logits = self.prediction_logits(prediction)
             target_logits = self.target_logits(target)
             assignment = target_logits.softmax(dim=-1)
@@ -102,7 +105,8 @@ class SemanticClusterHead(nn.Module):
             out = {}
             if self.prototype_loss is not None:
                 predicted = update_prototypes(prediction_logits.softmax(dim=-1), prediction)
-                loss = self.prototype_loss(self.predictor(predicted), updated)
+                weight = next(self.predictor.parameters(), predicted)
+                loss = self.prototype_loss(self.predictor(predicted.to(weight.dtype)), updated)
                 out['loss_prototype'] = self.prototype_weight * loss
             if self.assignment_loss is not None:
                 loss = self.assignment_loss(prediction_logits, target_logits)
@@ -112,9 +116,9 @@ class SemanticClusterHead(nn.Module):
 
     def _logits(self, embeddings: Tensor, prototypes: Tensor) -> Tensor:
         with torch.autocast(embeddings.device.type, enabled=False):
-            embeddings = F.normalize(embeddings.float(), dim=-1)
-            prototypes = F.normalize(prototypes.float(), dim=-1)
-            return embeddings @ prototypes.T / self.assignment_temperature
+            embeddings, prototypes = at_least_float32(embeddings, prototypes)
+            cosines = F.normalize(embeddings, dim=-1) @ F.normalize(prototypes, dim=-1).T
+            return cosines / self.assignment_temperature
 
     @staticmethod
     def _statistics(assignment: Tensor, updated: Tensor) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from mmpointvideo.registry import MODELS
+from mmpointvideo.utils.precision import at_least_float32
 
 
 @MODELS.register_module()
@@ -35,7 +36,7 @@ class AssignmentKLLoss(nn.Module):
             )
         with torch.autocast(prediction_logits.device.type, enabled=False):
             log_p, log_t = (
-                (x if x.dtype == torch.float64 else x.float()).log_softmax(dim=-1)
-                for x in (prediction_logits, target_logits)
+                logits.log_softmax(dim=-1)
+                for logits in at_least_float32(prediction_logits, target_logits)
             )
             return (log_p.exp() * (log_p - log_t)).sum(dim=-1).mean()

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mmpointvideo.models.memories.selection import select_neighbors_and_negatives
 from mmpointvideo.registry import MODELS
+from mmpointvideo.utils.precision import at_least_float32
 
 from .chunked import chunked_mean
 
@@ -165,15 +166,16 @@ class PointInfoNCELoss(nn.Module):
         k = self.num_neighbors if num_neighbors is None else num_neighbors
         use_batch = self.in_batch_negatives or len(bank) == 0
         with torch.autocast(prediction.device.type, enabled=False):
-            prediction, target, bank = _unit(prediction), _unit(target), bank.detach()
-            bank = bank.to(target.dtype) if unit_bank else _unit(bank)
-            others = target if batch_target is None else _unit(batch_target)
+            prediction, target = (_unit(x) for x in at_least_float32(prediction, target))
+            bank = bank.detach().to(target.dtype)
+            bank = bank if unit_bank else _unit(bank)
+            others = target if batch_target is None else _unit(batch_target.to(target.dtype))
             if not use_batch:
                 others = others[:0]
 
             def rows_of(start: int, prediction: Tensor, target: Tensor, others: Tensor):
                 rows = slice(start, start + len(target))
-                left_out = None if exclude is None else exclude[rows]
+                left_out = None if exclude is None else exclude[rows].bool()
                 if groups is not None:
                     same = groups[0][rows, None] == groups[1]
                     left_out = same if left_out is None else same | left_out
@@ -278,4 +280,4 @@ class PointInfoNCELoss(nn.Module):
 
 
 def _unit(x: Tensor) -> Tensor:
-    return F.normalize(x if x.dtype == torch.float64 else x.float(), dim=-1)
+    return F.normalize(x, dim=-1)

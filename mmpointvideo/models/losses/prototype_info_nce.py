@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mmpointvideo.registry import MODELS
 from mmpointvideo.utils.dist import gather_rows
+from mmpointvideo.utils.precision import at_least_float32
 
 
 @MODELS.register_module()
@@ -48,8 +49,8 @@ class PrototypeInfoNCELoss(nn.Module):
             )
         with torch.autocast(prediction.device.type, enabled=False):
             prediction, target = (
-                F.normalize(x if x.dtype == torch.float64 else x.float(), dim=-1).flatten(0, 1)
-                for x in (prediction, target)
+                F.normalize(prototypes, dim=-1).flatten(0, 1)
+                for prototypes in at_least_float32(prediction, target)
             )
             keys, offset = gather_rows(prediction)
             logits = target @ keys.T / self.temperature

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmpointvideo.ops.checks import check_count
 from mmpointvideo.registry import MODELS
 from mmpointvideo.utils.dist import gather_rows
 
@@ -59,8 +60,7 @@ class MemoryBank(nn.Module):
             ('channels', channels),
             ('enqueue_per_iter', enqueue_per_iter),
         ):
-            if value < 1:
-                raise ValueError(f'MemoryBank expects {name} >= 1, got {value}')
+            check_count(f'MemoryBank: {name}', value, 1)
         self.size = size
         self.channels = channels
         self.enqueue_per_iter = enqueue_per_iter
@@ -96,7 +96,7 @@ class MemoryBank(nn.Module):
             provenance: Where they come from, n entries (a ``Provenance`` or a tuple
                 ``(video, frame, position)``).
         """
-        provenance = Provenance(*provenance)
+        provenance = Provenance(*map(torch.as_tensor, provenance))
         self._check(features, provenance)
         features, _ = gather_rows(F.normalize(features.detach().float(), dim=-1))
         video, frame, position = (gather_rows(part.to(features.device))[0] for part in provenance)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import deque
+
 import torch
 from torch import Tensor
 
@@ -11,6 +14,9 @@ from mmpointvideo.models.memories import Provenance
 from mmpointvideo.ops import three_interpolate, three_nn
 from mmpointvideo.registry import MODELS
 from mmpointvideo.structures import PointVideoDataSample
+
+#: batches that may wait for the memory bank: more than any number of accumulated ones
+MOST_PENDING = 64
 
 
 @MODELS.register_module()
@@ -61,7 +67,7 @@ class PointCPSC(PointVideoModel):
         self.memory_bank = MODELS.build(memory_bank) if memory_bank else None
         self.num_segments = num_segments
         self.stop_gradient_target = stop_gradient_target
-        self._pending: list[tuple[Tensor, Provenance]] = []
+        self._pending: deque[tuple[Tensor, Provenance]] = deque(maxlen=MOST_PENDING)
 
     def forward(
         self,
@@ -78,7 +84,7 @@ class PointCPSC(PointVideoModel):
             mode: ``'loss'`` or ``'tensor'``.
         """
         if mode == 'loss':
-            return self.loss(inputs, data_samples or [])
+            return self.loss(inputs, data_samples)
         if mode == 'tensor':
             return self.predict_segment(inputs)
         raise ValueError(f"PointCPSC knows the modes 'loss' and 'tensor', got {mode!r}")
@@ -107,10 +113,11 @@ class PointCPSC(PointVideoModel):
         return {'xyz': positions[:, -1], 'target': target, 'prediction': aligned}
 
     def loss(
-        self, inputs: dict[str, Tensor | None], data_samples: list[PointVideoDataSample]
+        self, inputs: dict[str, Tensor | None], data_samples: list[PointVideoDataSample] | None
     ) -> dict[str, Tensor]:
         """All losses of Eq. 9 and what is logged with them."""
         xyz, features = self._segments(inputs)
+        data_samples = self._check_samples(data_samples, len(xyz))
         out = self.predict_segment({'xyz': xyz, 'features': features})
         target, prediction = out['target'], out['prediction']
         video = torch.tensor([sample.video_index for sample in data_samples], device=target.device)
@@ -147,7 +154,8 @@ class PointCPSC(PointVideoModel):
 
     def update_memory(self) -> None:
         """Store the targets of the batches since the last call; the hook calls this."""
-        pending, self._pending = self._pending, []
+        pending = list(self._pending)
+        self._pending.clear()
         if self.memory_bank is None or not pending:
             return
         features = torch.cat([item for item, _ in pending])
@@ -182,6 +190,21 @@ class PointCPSC(PointVideoModel):
             )
         return xyz, features
 
+    def _check_samples(
+        self, data_samples: list[PointVideoDataSample] | None, clips: int
+    ) -> list[PointVideoDataSample]:
+        """Samples that say what the loss needs to know of every clip."""
+        data_samples = data_samples or []
+        needed = {'video_index'} | ({'frame_inds'} if self.memory_bank is not None else set())
+        there = [needed.intersection(sample.all_keys()) for sample in data_samples]
+        if len(there) != clips or any(names != needed for names in there):
+            raise ValueError(
+                f'PointCPSC: the loss of {clips} clips expects as many data samples with '
+                f'{sorted(needed)}, got {len(there)} with {[sorted(names) for names in there]}: '
+                'is PackPointVideoInputs the last transform of the pipeline?'
+            )
+        return data_samples
+
     def _remember(self, target: Tensor, xyz: Tensor, video: Tensor, frames: Tensor) -> None:
         points = target.shape[1] * target.shape[2]
         provenance = Provenance(
@@ -189,6 +212,13 @@ class PointCPSC(PointVideoModel):
             frames.repeat_interleave(target.shape[2]),
             xyz.detach().flatten(0, 2),
         )
+        if len(self._pending) == MOST_PENDING:
+            warnings.warn(
+                f'PointCPSC: more than {MOST_PENDING} batches wait for the memory bank, the oldest '
+                'is dropped: add MemoryBankHook to custom_hooks, or call update_memory() after '
+                "the optimiser's step",
+                stacklevel=2,
+            )
         self._pending.append((target.detach().flatten(0, 2), provenance))
 
 

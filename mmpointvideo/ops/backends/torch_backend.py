@@ -38,7 +38,9 @@ def furthest_point_sample(xyz: Tensor, num_points: int) -> Tensor:
     batch = torch.arange(xyz.shape[0], device=xyz.device)
     idx = torch.zeros(xyz.shape[0], num_points, dtype=torch.int64, device=xyz.device)
     skipped = squared_norm(xyz).double() <= 1e-3
-    nearest = torch.full(xyz.shape[:2], 1e10, dtype=xyz.dtype, device=xyz.device)
+    nearest = torch.full(
+        xyz.shape[:2], min(1e10, torch.finfo(xyz.dtype).max), dtype=xyz.dtype, device=xyz.device
+    )
     nearest.masked_fill_(skipped, -1)
     planes = xyz.permute(2, 0, 1).contiguous()
     for step in range(1, num_points):

@@ -45,7 +45,7 @@ def operators() -> dict[str, Callable]:
         num_batch, size = xyz.shape[:2]
         if size > MOST_POINTS:
             return OPERATORS['furthest_point_sample'](xyz, num_points)
-        nearest = xyz.new_full(xyz.shape[:2], 1e10)
+        nearest = xyz.new_full(xyz.shape[:2], min(1e10, torch.finfo(xyz.dtype).max))
         nearest.masked_fill_(squared_norm(xyz).double() <= 1e-3, -1)
         out = torch.empty(num_batch, num_points, dtype=torch.int64, device=xyz.device)
         block = _power_of_two(size)

@@ -3,6 +3,7 @@
 import torch
 
 from mmpointvideo.models.heads import ActionClsHead
+from mmpointvideo.structures import PointVideoDataSample
 
 
 def test_one_layer_two_layers_and_standardised_input():
@@ -20,3 +21,15 @@ def test_standardised_input_does_not_depend_on_scale_and_offset():
     head = ActionClsHead(8, 3, standardize=True)
     features = torch.randn(64, 8)
     torch.testing.assert_close(head(features * 50 + 7), head(features), atol=1e-4, rtol=1e-4)
+
+
+def test_float64_stays():
+    head = ActionClsHead(4, 3).double()
+    features = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
+    samples = [PointVideoDataSample(gt_label=index % 3) for index in range(5)]
+
+    def loss(features):
+        return head.loss(features, samples)['loss']
+
+    assert torch.autograd.gradcheck(loss, [features])
+    assert head.predict(features, samples)[0].pred_score.dtype == torch.float64

@@ -5,6 +5,7 @@ import os
 import socket
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
@@ -156,3 +157,17 @@ def test_two_processes_with_different_numbers_of_labels_are_one(tmp_path, labell
     parts = [torch.load(tmp_path / f'{rank}.pth', weights_only=True) for rank in range(2)]
     expected = classifier_gradient(state, levels, samples)
     torch.testing.assert_close((parts[0] + parts[1]) / 2, expected)
+
+
+def test_loss_in_float64():
+    head, levels, samples = _head().eval(), _levels(), _samples()
+    wanted = head.loss(levels, samples)['loss']
+    levels = [(xyz.double(), features.double()) for xyz, features in levels]
+    found = head.double().loss(levels, samples)['loss']
+    assert found.dtype == torch.float64
+    assert float(found) == pytest.approx(float(wanted), rel=1e-5)
+
+
+@pytest.mark.parametrize('kind', [tuple, torch.tensor, np.array])
+def test_class_weights_of_any_sequence(kind):
+    assert torch.equal(_head(class_weights=kind(WEIGHTS)).class_weights, torch.tensor(WEIGHTS))

@@ -98,3 +98,27 @@ def test_finite_in_bfloat16():
     losses = head.loss(prediction.requires_grad_(), target)
     sum(v for k, v in losses.items() if 'loss' in k).backward()
     assert prediction.grad.isfinite().all()
+
+
+@pytest.mark.parametrize('dtype', [torch.float64, torch.bfloat16])
+def test_modules_of_other_types(dtype):
+    head = _head()
+    prediction, target = torch.randn(2, 2, 1, 5, 6).unbind(0)
+    wanted = head.loss(prediction, target)
+    found = head.to(dtype).loss(prediction.to(dtype), target.to(dtype))
+    assert found.keys() == wanted.keys()
+    tolerance = 0.05 if dtype == torch.bfloat16 else 1e-5
+    for name, value in wanted.items():
+        assert float(found[name]) == pytest.approx(float(value), rel=tolerance, abs=tolerance)
+        assert found[name].dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
+
+
+def test_gradcheck():
+    head = _head().double()
+
+    def losses(prediction, target):
+        out = head.loss(prediction, target)
+        return out['loss_prototype'], out['loss_assignment']
+
+    inputs = [torch.randn(2, 1, 3, 6, dtype=torch.float64, requires_grad=True) for _ in range(2)]
+    assert torch.autograd.gradcheck(losses, inputs)

@@ -199,3 +199,20 @@ def test_bad_shapes():
         loss(prediction, target, bank, exclude[:, :2])
     with pytest.raises(ValueError, match='groups of shapes'):
         loss(prediction, target, bank, groups=(torch.arange(7), torch.arange(7)))
+
+
+@pytest.mark.parametrize('double', [(0, 1), (0,), (1,), (2,), (0, 2)])
+def test_types_may_differ(double):
+    case = [_case(dtype=torch.float32)[i] for i in range(3)]
+    wanted = PointInfoNCELoss(0.1)(*case)
+    mixed = [x.double() if i in double else x for i, x in enumerate(case)]
+    assert float(PointInfoNCELoss(0.1)(*mixed)) == pytest.approx(float(wanted), rel=1e-5)
+
+
+def test_exclude_of_integers():
+    prediction, target, bank = _case()[:3]
+    exclude = torch.rand(len(target), len(bank)) < 0.3
+    loss = PointInfoNCELoss(0.1)
+    assert float(loss(prediction, target, bank, exclude.to(torch.uint8))) == float(
+        loss(prediction, target, bank, exclude)
+    )

@@ -32,3 +32,10 @@ def test_bad_input():
         PrototypeInfoNCELoss()(torch.zeros(2, 3, 4), torch.zeros(2, 2, 4))
     with pytest.raises(ValueError, match='temperature must be > 0'):
         PrototypeInfoNCELoss(-1)
+
+
+def test_types_may_differ():
+    prediction, target = torch.randn(2, 2, 3, 4).unbind(0)
+    wanted = float(PrototypeInfoNCELoss(0.1)(prediction, target))
+    found = PrototypeInfoNCELoss(0.1)(prediction.double(), target)
+    assert float(found) == pytest.approx(wanted, rel=1e-5)

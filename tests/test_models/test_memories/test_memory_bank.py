@@ -74,7 +74,7 @@ def test_batch_larger_than_the_bank():
 
 
 def test_bad_input():
-    with pytest.raises(ValueError, match='size >= 1'):
+    with pytest.raises(ValueError, match='MemoryBank: size: expected at least 1'):
         MemoryBank(0, 4)
     bank = MemoryBank(4, 4)
     features, provenance = _batch(3)

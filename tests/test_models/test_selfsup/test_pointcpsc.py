@@ -157,3 +157,28 @@ def test_bad_input():
         PointCPSC(**_config(num_segments=4))(inputs)
     with pytest.raises(ValueError, match="'loss' and 'tensor'"):
         model(inputs, mode='predict')
+
+
+def test_samples_that_say_too_little():
+    model = PointCPSC(**_config())
+    inputs, samples = _batch()
+    message = r"2 clips expects as many data samples with \['frame_inds', 'video_index'\], got "
+    with pytest.raises(ValueError, match=message + '0'):
+        model(inputs, None, 'loss')
+    with pytest.raises(ValueError, match=message + '1'):
+        model(inputs, samples[:1], 'loss')
+    lacking = [PointVideoDataSample(metainfo=dict(video_index=i)) for i in range(2)]
+    with pytest.raises(ValueError, match=message + r"2 with \[\['video_index'\]"):
+        model(inputs, lacking, 'loss')
+    PointCPSC(**_config(memory_bank=None))(inputs, lacking, 'loss')  # needs no frames
+
+
+def test_batches_that_nothing_stores_are_bounded(monkeypatch):
+    monkeypatch.setattr('mmpointvideo.models.selfsup.pointcpsc.MOST_PENDING', 2)
+    model = PointCPSC(**_config())
+    inputs, samples = _batch()
+    for _ in range(2):
+        model(inputs, samples, 'loss')
+    with pytest.warns(UserWarning, match='add MemoryBankHook to custom_hooks'):
+        model(inputs, samples, 'loss')
+    assert len(model._pending) == 2
