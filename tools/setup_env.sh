@@ -3,7 +3,8 @@
 # Usage: bash tools/setup_env.sh
 # From the environment:
 #   PYTHON           the interpreter to build on (python3)
-#   MMPV_VENV        folder of the environment (.venv in the project's root)
+#   MMPV_VENV        folder of the environment (.venv in the project's root); an existing folder
+#                    must be empty or an environment that this script made
 #   TORCH_INDEX_URL  package index for PyTorch, such as its index of CPU builds
 # The environment is built anew when setup.py, this script or the interpreter changes.
 set -euo pipefail
@@ -87,9 +88,16 @@ print('ok' if fits else 'old', torch.__version__)
 PY
 }
 
+MARK="$VENV/.mmpointvideo-environment" # ours to delete, finished or not
+if [ -e "$VENV" ] && [ ! -f "$MARK" ] && [ ! -f "$STAMP" ] &&
+    [ -n "$(ls -A "$VENV" 2>/dev/null || echo file)" ]; then
+    die "$VENV exists and was not made by this script, which would have to delete it; set MMPV_VENV to a new folder, or delete it yourself."
+fi
 say "making the environment $VENV with Python $VERSION"
 read -r STATE FOUND < <(torch_state "$PYTHON") || true
 rm -rf "$VENV"
+mkdir -p "$VENV"
+touch "$MARK"
 "$PYTHON" -m venv "$VENV"
 PY="$VENV/bin/python"
 case "$STATE" in

@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,20 @@ def test_another_python_stops_with_one_sentence(
         rf'\[setup\] mmpointvideo needs Python 3\.11, .* is {version}; .*\.', said[0]
     )
     assert not (tmp_path / 'venv').exists()
+
+
+@pytest.mark.parametrize('name', ['thesis.txt', '.hidden'])
+def test_a_folder_of_somebody_else_is_left_alone(root: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / 'precious').mkdir()
+    (tmp_path / 'precious' / name).write_text('data')
+    done = run(root, 'setup_env.sh', PYTHON=sys.executable, MMPV_VENV=str(tmp_path / 'precious'))
+    assert done.returncode == 1
+    assert 'was not made by this script' in done.stderr
+    assert (tmp_path / 'precious' / name).read_text() == 'data'
+    done = run(
+        root, 'setup_env.sh', PYTHON=sys.executable, MMPV_VENV=str(tmp_path / 'precious' / name)
+    )
+    assert done.returncode == 1 and (tmp_path / 'precious' / name).read_text() == 'data'
 
 
 def test_no_python_at_all(root: Path, tmp_path: Path) -> None:
