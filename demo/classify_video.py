@@ -17,6 +17,7 @@ from defaults import test_videos as pick_videos
 
 from mmpointvideo.apis import PointVideoInferencer, Video, open_video
 from mmpointvideo.apis.inference import class_names
+from mmpointvideo.datasets.clips import clip_span
 from mmpointvideo.visualization import PointClip, categorical_palette, draw_sheet, write_png
 from mmpointvideo.visualization.render import figure_image
 
@@ -56,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument('--lines', type=int, default=6, help='clips to print (default 6)')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/demo/classify_video.png'))
     args = parser.parse_args(arguments)
+    if args.out.suffix != '.png':
+        parser.error(f'--out: expected a .png, got {args.out}')
     truth = ''
     if args.video is None:
         meta, videos = read_videos(args.data_root)
@@ -70,7 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         order = np.argsort(-scores)[:5]
         return ', '.join(f'{names[i]} {scores[i]:.2f}' for i in order)
 
-    length = inferencer.pipeline.num_frames
+    pipeline = inferencer.pipeline
+    length = clip_span(pipeline.num_frames, pipeline.frame_interval)
     for index in spread_frames(len(result['clip_starts']), args.lines):
         start = result['clip_starts'][index]
         last = min(start + length, video.num_frames) - 1
@@ -78,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     print(f'video: {five(result["scores"])}')
     if truth:
         print(f'truth: {truth}')
-    write_png(args.out, draw(video, result, names, length))
+    write_png(args.out, draw(video, result, names, pipeline.num_frames))
     print(f'written: {args.out}')
     return result
 

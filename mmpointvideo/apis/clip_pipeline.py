@@ -13,10 +13,6 @@ from mmpointvideo.datasets.transforms import (
     LoadPointVideoFrames,
     MapPointLabels,
     PackPointVideoInputs,
-    RandomFlip,
-    RandomJitter,
-    RandomRotate,
-    RandomScale,
     SampleFrames,
     SamplePoints,
     ScaleCoordinates,
@@ -26,23 +22,15 @@ from mmpointvideo.registry import TRANSFORMS
 
 from .videos import Video
 
-# chance, labels, and what :meth:`ClipPipeline.pack` is told
-_LEFT_OUT = (
-    MapPointLabels,
-    RandomFlip,
-    RandomJitter,
-    RandomRotate,
-    RandomScale,
-    SampleFrames,
-    SplitSegments,
-)
+# labels, and what :meth:`ClipPipeline.pack` is told
+_LEFT_OUT = (MapPointLabels, SampleFrames, SplitSegments)
 
 
 class ClipPipeline:
     """What a config does with a clip before its model sees it, without labels and chance.
 
-    The test pipeline where there is one, else the training pipeline without its random transforms
-    (points are still drawn, by the video's name and the clip's start: every time the same). A frame
+    The test pipeline where there is one, else the training pipeline; without augmentations (points
+    are still drawn, by the video's name and the clip's start: every time the same). A frame
     without points takes those of the clip's nearest frame that has some.
 
     Args:
@@ -51,6 +39,7 @@ class ClipPipeline:
     Attributes:
         num_frames: T.
         frame_interval: Distance between two frames.
+        clip_stride: Distance between the starts of two clips.
         clips: How many clips a video has.
         halves: Scenes are cut into halves.
         scale: Factor from the data set's unit to the network's.
@@ -71,6 +60,7 @@ class ClipPipeline:
             raise ValueError('the config has no dataloader with a pipeline to prepare clips with')
         self.num_frames: int = dataset.num_frames
         self.frame_interval: int = dataset.get('frame_interval', 1)
+        self.clip_stride: int = dataset.get('clip_stride', 1)
         clips = dataset.get('clips', 'all')
         self.clips: Any = 1 if clips == 'random' else clips
         self.scale = 1.0
@@ -83,7 +73,7 @@ class ClipPipeline:
             is_scene |= type(built).__name__ == 'CropHalfScene'
             if isinstance(built, SplitSegments):
                 self.num_segments = built.num_segments
-            if isinstance(built, _LEFT_OUT):
+            if isinstance(built, _LEFT_OUT) or getattr(built, 'is_augmentation', False):
                 continue
             if isinstance(built, LoadPointVideoFrames):
                 self.channels = built.channels
@@ -100,7 +90,9 @@ class ClipPipeline:
     def starts(self, total_frames: int, clips: int | str | None = None) -> list[int]:
         """First frames of a video's clips."""
         wanted: Any = self.clips if clips is None else clips
-        return clip_starts(total_frames, self.num_frames, self.frame_interval, 1, wanted).tolist()
+        return clip_starts(
+            total_frames, self.num_frames, self.frame_interval, self.clip_stride, wanted
+        ).tolist()
 
     def pack(
         self,

@@ -84,7 +84,7 @@ class PointVideoInferencer:
             clips: Of a recognizer: how many clips of a video, or ``'all'``; by default as the
                 config tests.
             return_features: Also return the encoder's features.
-            out_dir: Write a picture of every video there.
+            out_dir: Write a picture of every video there; names that occur twice are numbered.
             picture: Its suffix, see ``visualization.write_clips``.
             columns: Names of the columns of ``.npy`` and KITTI's ``.bin`` files.
 
@@ -95,11 +95,12 @@ class PointVideoInferencer:
         Raises:
             FileNotFoundError, TypeError, ValueError: If a video cannot be used.
         """
-        results = []
+        results, names = [], set[str]()
         for video in self.preprocess(inputs, columns):
             result = self.forward(video, clips)
             if out_dir is not None:
-                result['pictures'] = self.visualize(video, result, out_dir, picture)
+                name = _new_name(video.name, names)
+                result['pictures'] = self.visualize(video, result, out_dir, picture, name=name)
             if not return_features:
                 result.pop('features')
             results.append(result)
@@ -126,8 +127,9 @@ class PointVideoInferencer:
         out_dir: str | os.PathLike,
         picture: str = '.png',
         max_points: int = 2048,
+        name: str | None = None,
     ) -> list[Path]:
-        """Write a picture of a video with its prediction."""
+        """Write a picture of a video with its prediction, under the video's name by default."""
         from mmpointvideo.visualization import PointClip, class_layer, write_clips
 
         inds = result.get('frames', list(range(video.num_frames)))
@@ -150,8 +152,18 @@ class PointVideoInferencer:
         clip = PointClip(frames, layers, title, [f'frame {i}' for i in inds])
         view = 'scene' if labels else 'front'
         color = 'prediction' if labels else 'height'
-        path = Path(out_dir, f'{result["video_id"]}{picture}')
+        path = Path(out_dir, f'{name or result["video_id"]}{picture}')
         return write_clips(path, [clip], color, view=view)
+
+
+def _new_name(name: str, names: set[str]) -> str:
+    """The name, numbered if it is taken; it is taken then."""
+    number, new = 1, name
+    while new in names:
+        number += 1
+        new = f'{name}_{number}'
+    names.add(new)
+    return new
 
 
 def _is_several(inputs: Any) -> bool:

@@ -18,7 +18,13 @@ POINT_FORMATS = ('ply', 'pcd')
 
 
 def write_png(path: str | os.PathLike, image: np.ndarray) -> Path:
-    """Write a picture ``(H, W, 3)`` uint8."""
+    """Write a picture ``(H, W, 3)`` uint8.
+
+    Raises:
+        ValueError: If the path has another suffix than ``.png``.
+    """
+    if Path(path).suffix.lower() != '.png':
+        raise ValueError(f'expected a path that ends in .png, got {os.fspath(path)!r}')
     from matplotlib.image import imsave
 
     with atomic_write(path) as file:

@@ -15,7 +15,10 @@ from mmpointvideo.apis import (
     init_model,
     list_models,
 )
+from mmpointvideo.apis.clip_pipeline import ClipPipeline
 from mmpointvideo.datasets.storage import PointVideoWriter
+from mmpointvideo.datasets.transforms import PointVideoTransform
+from mmpointvideo.registry import TRANSFORMS
 from mmpointvideo.testing import tiny_clip, write_tiny_dataset
 
 PIPELINE = [
@@ -200,3 +203,37 @@ def test_model_names():
         find_config('pstnet_1xb16')
     with pytest.raises(FileNotFoundError, match='no config .*nothing.py'):
         find_config('nothing.py')
+
+
+def test_videos_of_one_name_have_pictures_of_their_own(inferencer, data_root, tmp_path):
+    results = inferencer([video(data_root), video(data_root)], out_dir=tmp_path)
+    names = [path.name for result in results for path in result['pictures']]
+    assert names == ['a01_s01_e01.png', 'a01_s01_e01_2.png']
+
+
+def test_clips_and_transforms_are_those_of_the_test(data_root):
+    cfg = recognizer_config(data_root)
+    cfg.test_dataloader.dataset.update(clip_stride=3, clips='all')
+    assert ClipPipeline(cfg).starts(20) == [0, 3, 6, 9, 12]
+    dataset = cfg.train_dataloader.dataset
+    random = [dict(type=f'Random{name}') for name in ('Scale', 'Flip', 'Color')]
+    random += [dict(type='RandomRotate', angle_range=(0, 1)), dict(type='RandomJitter', sigma=1)]
+    random += [dict(type='Mine')]
+    dataset.pipeline = [*PIPELINE[:4], *random, PIPELINE[4]]
+    cfg.test_dataloader = None
+
+    class Mine(PointVideoTransform):
+        is_augmentation = True
+
+        def transform(self, results):
+            return results
+
+    with TRANSFORMS.switch_scope_and_registry('mmpointvideo') as registry:
+        registry.register_module(module=Mine)
+        try:
+            steps = [type(step).__name__ for step in ClipPipeline(cfg).steps]
+        finally:
+            registry._module_dict.pop('Mine')
+    assert steps == [
+        'LoadPointVideoFrames', 'SamplePoints', 'ScaleCoordinates', 'PackPointVideoInputs'
+    ]  # fmt: skip

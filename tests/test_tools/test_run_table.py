@@ -135,15 +135,17 @@ def test_sizes_columns_costs_and_plot(run_table, tmp_path, monkeypatch):
 def test_main_runs_and_collects(run_table, tmp_path, monkeypatch, capsys):
     started = []
     _fake_training(monkeypatch, run_table, started)
-    rows = [dict(name='a', config='setup.py', paper=80), dict(name='b', config='setup.py')]
+    rows = [dict(name='a', config='setup.py', paper=80), dict(name='b', config='README.md')]
     table = _write(tmp_path / 'mine.yml', rows)
     options = [table, '--seeds', '2', '--work-dir', str(tmp_path / 'work')]
     run_table.main([*options, '--rows', 'a'])
     assert len(started) == 2
     text = (tmp_path / 'work' / 'mine-tiny.md').read_text()
-    assert '| a | 61.5 ± 0.7 | 61.0, 62.0 | 80 |' in text and '| b |' not in text
+    assert '| a | 61.5 ± 0.7 | 61.0, 62.0 | 80 |' in text and '| b | not run |' in text
     assert (tmp_path / 'work' / 'mine-tiny.png').is_file()
-    # b is the same config: what a has run serves it, and nothing is started to collect
+    # nothing is started to collect, and what is the same config is there already
+    rows[1]['config'] = 'setup.py'
+    _write(tmp_path / 'mine.yml', rows)
     run_table.main([*options, '--collect', '--out', str(tmp_path / 'out')])
     assert len(started) == 2
     assert '| b | 61.5 ± 0.7 |' in (tmp_path / 'out' / 'mine-tiny.md').read_text()
@@ -166,3 +168,23 @@ def test_a_failed_run_stops_and_is_tried_again(run_table, tmp_path):
     run.command = ['-c', 'pass']
     assert run_table.run_once(run)
     assert (tmp_path / run_table.RESULT).is_file()
+
+
+def test_a_selection_keeps_the_rest_of_the_table(run_table, tmp_path, monkeypatch, capsys):
+    started = []
+    _fake_training(monkeypatch, run_table, started)
+    rows = [dict(name='a', config='setup.py'), dict(name='b', config='setup.py', knn=True)]
+    table = _write(tmp_path / 'mine.yml', rows)
+    options = [table, '--seeds', '1', '--work-dir', str(tmp_path / 'work')]
+    run_table.main([*options, '--rows', 'a'])
+    assert len(started) == 1
+    run_table.main([*options, '--rows', 'b'])
+    text = (tmp_path / 'work' / 'mine-tiny.md').read_text()
+    assert len(started) == 2 and '| a | 61.0' in text and '| b | 40.0' in text
+    with pytest.raises(ValueError, match=r"--rows: expected names of \['a', 'b'\], got \['c'\]"):
+        run_table.main([*options, '--rows', 'c'])
+    with pytest.raises(ValueError, match='--columns: expected names of'):
+        run_table.main([*options, '--columns', 'x', '--collect'])
+    with pytest.raises(SystemExit):
+        run_table.main([table, '--seeds', '0', '--collect'])
+    assert (tmp_path / 'work' / 'mine-tiny.md').read_text() == text

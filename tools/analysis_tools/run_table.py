@@ -49,13 +49,16 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--size', choices=SIZES, default='tiny')
     parser.add_argument('--seeds', type=int, default=3, help='seeds 0 .. n-1 (default 3)')
     parser.add_argument('--work-dir', type=Path, default=ROOT / 'work_dirs' / 'tables')
-    parser.add_argument('--rows', nargs='+', help='only the rows with these names')
-    parser.add_argument('--columns', nargs='+', help='only the columns with these names')
+    parser.add_argument('--rows', nargs='+', help='run only the rows with these names')
+    parser.add_argument('--columns', nargs='+', help='run only the columns with these names')
     parser.add_argument('--out', type=Path, help='folder of tables and plots (default: WORK_DIR)')
     parser.add_argument(
         '--collect', action='store_true', help='run nothing, make the tables of what is there'
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.seeds < 1:
+        parser.error(f'--seeds: expected at least 1, got {args.seeds}')
+    return args
 
 
 @dataclass
@@ -121,6 +124,23 @@ def _check_keys(entry: dict, allowed: set[str], where: str) -> None:
         raise ValueError(f'{where}: unknown keys {sorted(unknown)}, expected {sorted(allowed)}')
 
 
+def check_selection(tables: list[dict], key: str, names: list[str] | None) -> None:
+    """Check that every name is that of a row or a column.
+
+    Args:
+        tables: Definitions of tables.
+        key: ``'rows'`` or ``'columns'``.
+        names: The selection; None: everything.
+
+    Raises:
+        ValueError: If a name is in no table.
+    """
+    known = [entry['name'] for table in tables for entry in table.get(key, [])]
+    unknown = sorted(set(names or ()) - set(known))
+    if unknown:
+        raise ValueError(f'--{key}: expected names of {known}, got {unknown}')
+
+
 def _configs(value: str | dict | None) -> list[str]:
     if value is None:
         return []
@@ -145,20 +165,11 @@ def train_command(config: str, folder: Path, seed: int) -> list[str]:
     ]
 
 
-def make_cells(
-    table: dict,
-    size: str,
-    seed: int,
-    work_dir: Path,
-    rows: list[str] | None = None,
-    columns: list[str] | None = None,
-) -> list[Cell]:
+def make_cells(table: dict, size: str, seed: int, work_dir: Path) -> list[Cell]:
     """The measurements of a table with one seed, row by row."""
     default = [dict(name=table.get('metric_title', table.get('metric', 'video_acc')))]
     cells = []
     for row in table['rows']:
-        if rows and row['name'] not in rows:
-            continue
         before = pick(row.get('pretrain'), size)
         pretrain = None
         if before:
@@ -168,7 +179,7 @@ def make_cells(
             pretrain = Run(folder, command, f'{stem}, seed {seed}')
         for column in table.get('columns') or default:
             config = pick(row.get('config') or column.get('config'), size)
-            if not config or (columns and column['name'] not in columns):
+            if not config:
                 continue
             if 'pretrain' in row and not before:
                 continue  # not at this size
@@ -319,15 +330,23 @@ def main(argv: list[str] | None = None) -> None:
     """Run and write."""
     args = parse_args(argv)
     tables = [load_table(name) for name in args.tables]
+    check_selection(tables, 'rows', args.rows)
+    check_selection(tables, 'columns', args.columns)
     cells = {
-        (table['name'], seed): make_cells(
-            table, args.size, seed, args.work_dir, args.rows, args.columns
-        )
+        (table['name'], seed): make_cells(table, args.size, seed, args.work_dir)
         for seed in range(args.seeds)
         for table in tables
     }
     if not args.collect:
-        run_cells([cell for some in cells.values() for cell in some])
+        run_cells(
+            [
+                cell
+                for some in cells.values()
+                for cell in some
+                if (not args.rows or cell.row in args.rows)
+                and (not args.columns or cell.column in args.columns)
+            ]
+        )
     out = args.out or args.work_dir
     for table in tables:
         mine = [c for (name, _), some in cells.items() if name == table['name'] for c in some]

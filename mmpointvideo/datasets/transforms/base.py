@@ -13,7 +13,14 @@ except ImportError as error:
 
 
 class PointVideoTransform(BaseTransform):
-    """A transform that draws its random numbers from :meth:`rng` and prints its options."""
+    """A transform that draws its random numbers from :meth:`rng` and prints its options.
+
+    Attributes:
+        is_augmentation: It changes clips at random to train on more of them; inference leaves
+            it out.
+    """
+
+    is_augmentation = False
 
     def rng(self, results: dict) -> np.random.Generator:
         """Random numbers for one clip.

@@ -118,6 +118,8 @@ class RandomColor(PointVideoTransform):
         shift_range: Smallest and largest shift.
     """
 
+    is_augmentation = True
+
     def __init__(
         self,
         gain_range: tuple[float, float] = (0.6, 1.4),

@@ -97,6 +97,8 @@ class RandomScale(_AboutCenter):
             ``'clip'``.
     """
 
+    is_augmentation = True
+
     def __init__(
         self,
         scale_range: tuple[float, float] = (0.9, 1.1),
@@ -126,6 +128,8 @@ class RandomRotate(_AboutCenter):
             ``'clip'``, so that the scene turns on the spot.
     """
 
+    is_augmentation = True
+
     def __init__(
         self, angle_range: tuple[float, float], axis: str = 'y', about: str = 'origin'
     ) -> None:
@@ -154,6 +158,8 @@ class RandomFlip(_AboutCenter):
         about: The mirror stands at the ``'origin'`` or in the middle of the ``'clip'``.
     """
 
+    is_augmentation = True
+
     def __init__(self, axis: str = 'x', prob: float = 0.5, about: str = 'origin') -> None:
         super().__init__(about)
         _check_axis(axis)
@@ -180,6 +186,8 @@ class RandomJitter(PointVideoTransform):
             of the pipeline.
         clip: Largest displacement per coordinate; None: no limit.
     """
+
+    is_augmentation = True
 
     def __init__(self, sigma: float, clip: float | None = None) -> None:
         if not (math.isfinite(sigma) and sigma >= 0):
