@@ -7,6 +7,7 @@ folder, labels count from 0.
 
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -72,6 +73,24 @@ def validate_annotations(data: Any) -> None:
         seen.add(video['video_id'])
 
 
+def read_class_names(path: str | os.PathLike) -> list[str]:
+    """Names of a ``classes.txt``, one a line.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is not UTF-8, or a name occurs twice.
+    """
+    try:
+        lines = Path(path).read_text(encoding='utf-8-sig').splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{path}: expected names in UTF-8: {error}') from None
+    names = [line.strip() for line in lines if line.strip()]
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        raise ValueError(f'{path}: expected different names, {twice[:10]} occur more than once')
+    return names
+
+
 def read_annotations(path: str | os.PathLike) -> dict[str, Any]:
     """Read an annotation file, checked, the videos sorted by ``video_id``.
 
@@ -79,6 +98,11 @@ def read_annotations(path: str | os.PathLike) -> dict[str, Any]:
         FileNotFoundError: If there is no such file.
         ValueError: If it is not JSON or not of the format.
     """
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f'{path}: no such annotation file (looked from {Path.cwd()}): convert the data set '
+            'first, docs/datasets.md has the commands'
+        )
     try:
         data = json.loads(Path(path).read_bytes())
         validate_annotations(data)

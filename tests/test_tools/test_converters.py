@@ -12,7 +12,12 @@ import numpy as np
 import pytest
 
 from mmpointvideo.datasets.annotations import read_annotations
-from mmpointvideo.datasets.conversion import convert_msr_bin, convert_msr_npz
+from mmpointvideo.datasets.conversion import (
+    ConversionJob,
+    convert_msr_bin,
+    convert_msr_npz,
+    run_jobs,
+)
 from mmpointvideo.datasets.storage import PointVideoStore
 from mmpointvideo.datasets.verification import verify_dataset
 
@@ -334,6 +339,9 @@ def test_point_folders(tmp_path: Path, capsys) -> None:
         ('video,label,split\n,walk,train\n', 'line 2: expected the name of a folder'),
         ('video,label,split\nwalk_1,walk,\n', 'line 2: the split is empty'),
         ('video,label,split\nwalk_1,a,b\nwalk_1,a,b\n', "line 3: video 'walk_1' occurs twice"),
+        ('video,label,split\nwalk_1,a,b\n./walk_1/,a,c\n', "line 3: video 'walk_1' occurs twice"),
+        ('video,label,split\nwalk\\1,a,b\n', 'line 2: expected the name of a folder'),
+        ('video,label,split,label\nwalk_1,a,b,c\n', 'columns of different names'),
         ('video,label,split\n', 'nothing could be converted'),
     ],
 )
@@ -412,3 +420,42 @@ test_dataloader = dict(dataset=dict(
     config.write_text(config.read_text().replace('MSRAction3DDataset', 'NoSuchDataset'))
     assert run(checker, '--config', config) == 1
     assert 'NoSuchDataset' in capsys.readouterr().err
+
+
+def test_tables_and_names_in_other_encodings(tmp_path: Path, capsys) -> None:
+    write_folders(tmp_path / 'src')
+    table = tmp_path / 'a.csv'
+    args = tmp_path / 'src', table, tmp_path / 'out', '--workers', 1, '--columns', *'xyzw'
+    table.write_bytes('video,label,split\nwalk_1,größe,train\n'.encode('latin-1'))
+    assert run(folders, *args) == 1
+    assert f'{table}: expected a table in UTF-8' in capsys.readouterr().err
+    table.write_text('video,label,split\nwalk_1/,walk,train\n')
+    names = tmp_path / 'src' / 'classes.txt'
+    names.write_text('walk\nrun\nwalk\n')
+    assert run(folders, *args) == 1
+    assert "classes.txt: expected different names, ['walk'] occur" in capsys.readouterr().err
+    names.write_text('walk\nrun\n', encoding='utf-8-sig')
+    assert run(folders, *args) == 0
+    videos = read_annotations(tmp_path / 'out' / 'annotations.json')['data_list']
+    assert [video['video_id'] for video in videos] == ['walk_1']
+    assert [p.name for p in (tmp_path / 'out' / 'videos').iterdir()] == ['walk_1.pvs']
+
+
+def test_what_a_killed_run_left_is_removed(bin_dir: Path, tmp_path: Path) -> None:
+    videos = tmp_path / 'out' / 'videos'
+    videos.mkdir(parents=True)
+    ours, other = videos / '.a01_s01_e01.pvs.1-ab.tmp', videos / '.a09_s01_e01.pvs.1-ab.tmp'
+    for path in (ours, other):
+        path.write_bytes(b'half')
+    assert run(msr, bin_dir, tmp_path / 'out', '--workers', 1) == 0
+    assert not ours.exists() and other.exists()
+
+
+def _die() -> None:
+    os._exit(9)
+
+
+def test_a_worker_that_the_system_kills() -> None:
+    jobs = [ConversionJob(str(i), _die, (), {}) for i in range(3)]
+    with pytest.raises(RuntimeError, match='2 worker processes was killed .*fewer --workers'):
+        run_jobs(jobs, workers=2)

@@ -190,3 +190,25 @@ def test_memory_does_not_grow_with_the_video(tmp_path):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.5 * peaks[0], peaks
+
+
+def test_more_shards_than_videos(tool, tmp_path):
+    raw = write_ntu_raw(tmp_path / 'raw', NAMES[:1], num_frames=2)
+    out = tmp_path / 'out'
+    for number in (1, 2, 3):
+        shard = ['--shard', f'{number}/3']
+        assert tool.main([str(raw), str(out), '--workers', '1', *shard]) == 0
+    assert [v['video_id'] for v in read_annotations(out / 'annotations.json')['data_list']] == (
+        NAMES[:1]
+    )
+
+
+def test_names_of_no_action_cost_that_video_alone(tool, tmp_path, capsys):
+    raw = write_ntu_raw(tmp_path / 'raw', NAMES[:1], num_frames=2)
+    (raw / 'S001C001P001R001A121').mkdir()
+    out = tmp_path / 'out'
+    assert tool.main([str(raw), str(out), '--workers', '1']) == 0
+    assert 'S001C001P001R001A121: expected a name like' in capsys.readouterr().out
+    assert len(read_annotations(out / 'annotations.json')['data_list']) == 1
+    assert tool.main([str(raw), str(tmp_path / 'b'), '--list', str(tmp_path / 'no.txt')]) == 1
+    assert not (tmp_path / 'b').exists()

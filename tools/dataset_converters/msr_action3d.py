@@ -16,7 +16,7 @@ import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
-from mmpointvideo.datasets.annotations import write_annotations
+from mmpointvideo.datasets.annotations import read_class_names, write_annotations
 from mmpointvideo.datasets.conversion import (
     ConversionJob,
     VideoReport,
@@ -107,8 +107,7 @@ def read_classes(src: Path) -> list[str]:
     path = src / 'classes.txt'
     if not path.is_file():
         return list(MSR_CLASSES)
-    lines = [line.strip() for line in path.read_text(encoding='utf-8').splitlines()]
-    return [line for line in lines if line]
+    return read_class_names(path)
 
 
 def make_jobs(
@@ -172,7 +171,7 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     jobs, dropped = make_jobs(args, names, kind, len(classes))
     print(f'{len(jobs)} {kind} videos from {args.src} to {args.out_dir}')
-    reports = run_jobs(jobs, args.workers) + dropped
+    reports = run_jobs(jobs, args.workers, args.out_dir / 'videos') + dropped
     seconds = time.perf_counter() - started
     kept = print_summary(reports)
     if not kept:

@@ -34,7 +34,12 @@ from mmpointvideo.datasets.conversion import (
     run_jobs,
 )
 from mmpointvideo.datasets.conversion.simulated import NOISES
-from mmpointvideo.datasets.ntu_rgbd_facts import CLASSES, describe_video, read_video_list
+from mmpointvideo.datasets.ntu_rgbd_facts import (
+    CLASSES,
+    describe_video,
+    parse_name,
+    read_video_list,
+)
 from mmpointvideo.datasets.storage import SUFFIX
 from mmpointvideo.utils.atomic import write_json
 
@@ -107,6 +112,18 @@ def find_sources(src: Path) -> dict[str, dict[str, Path]]:
     return found
 
 
+def drop_odd_names(videos: dict[str, Path]) -> list[VideoReport]:
+    """Take out the videos whose names are none of NTU RGB+D's; their reports."""
+    reports = []
+    for name in sorted(videos):
+        try:
+            parse_name(name)
+        except ValueError as error:
+            del videos[name]
+            reports.append(VideoReport(name, status='dropped', reason=str(error)))
+    return reports
+
+
 def choose_source(found: dict[str, dict[str, Path]], wanted: str) -> str:
     """Which kind is converted.
 
@@ -125,15 +142,6 @@ def choose_source(found: dict[str, dict[str, Path]], wanted: str) -> str:
 def shard_of(name: str, shards: int) -> int:
     """The shard, 1 to ``shards``, that a video belongs to, wherever this runs."""
     return zlib.crc32(name.encode()) % shards + 1
-
-
-def remove_leftovers(folder: Path, names: Sequence[str]) -> None:
-    """Remove the unfinished files that a killed run left for these videos."""
-    wanted = set(names)
-    if folder.is_dir():
-        for path in folder.glob('.*.tmp'):
-            if path.name[1:].split('.')[0] in wanted:
-                path.unlink()
 
 
 def shard_files(out_dir: Path, shard: tuple[int, int]) -> tuple[Path, Path]:
@@ -202,10 +210,13 @@ def main(argv: list[str] | None = None) -> int:
             return int(missing > 0)
         found = find_sources(args.src)
         kind = choose_source(found, args.source)
+        if args.list is not None:
+            read_video_list(args.list)  # an error before the work
     except (OSError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     number, shards = args.shard
+    odd = [r for r in drop_odd_names(found[kind]) if shard_of(r.video_id, shards) == number]
     names = sorted(name for name in found[kind] if shard_of(name, shards) == number)
     options: dict[str, Any] = dict(overwrite=args.overwrite)
     if kind == 'skeleton':
@@ -218,11 +229,11 @@ def main(argv: list[str] | None = None) -> int:
         for name in names
     ]
     print(f'{len(jobs)} of {len(found[kind])} {kind} videos from {args.src} to {args.out_dir}')
-    remove_leftovers(videos, names)
-    reports = run_jobs(jobs, args.workers)
+    reports = run_jobs(jobs, args.workers, videos) + odd
     seconds = time.perf_counter() - started
-    kept = print_summary(reports)
-    if not kept:
+    done = shards > 1 and not reports  # few videos, many shards
+    kept = [] if done else print_summary(reports)
+    if not kept and not done:
         return 1
     print(f'{len(reports) / seconds:.2f} videos a second, {args.workers} workers.')
     entries = [

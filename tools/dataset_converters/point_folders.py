@@ -10,12 +10,14 @@ the order of the classes, otherwise they are sorted. An interrupted run continue
 
 import argparse
 import csv
+import io
 import os
+import re
 import sys
 import time
 from pathlib import Path, PurePosixPath
 
-from mmpointvideo.datasets.annotations import write_annotations
+from mmpointvideo.datasets.annotations import read_class_names, write_annotations
 from mmpointvideo.datasets.conversion import (
     ConversionJob,
     VideoReport,
@@ -29,6 +31,7 @@ from mmpointvideo.datasets.storage import SUFFIX
 from mmpointvideo.utils.atomic import write_json
 
 NEEDED = ('video', 'label', 'split')
+INTEGER = re.compile(r'-?[0-9]{1,18}')
 RESERVED = ('video_id', 'video_path', 'num_frames', 'gt_label')
 
 
@@ -61,22 +64,30 @@ def read_table(path: Path) -> list[dict[str, str]]:
         FileNotFoundError: If there is no such file.
         ValueError: Naming the line that is wrong.
     """
-    with open(path, newline='', encoding='utf-8-sig') as file:
+    try:
+        text = path.read_text(encoding='utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{path}: expected a table in UTF-8: {error}') from None
+    with io.StringIO(text, newline='') as file:
         reader = csv.DictReader(file)
-        columns = reader.fieldnames or []
+        columns = list(reader.fieldnames or [])
         if not set(NEEDED) <= set(columns) or set(columns) & set(RESERVED):
             raise ValueError(
                 f'{path}: expected columns {NEEDED}, and none of {RESERVED}, got {columns}'
             )
+        if len(set(columns)) < len(columns):
+            raise ValueError(f'{path}: expected columns of different names, got {columns}')
         rows, seen = [], set()
         for row in reader:
             where = f'{path}, line {reader.line_num}'
             if None in row or None in row.values():
                 raise ValueError(f'{where}: expected {len(columns)} values')
             row = {key: value.strip() for key, value in row.items()}
-            parts = PurePosixPath(row['video']).parts
-            if not parts or '..' in parts or PurePosixPath(row['video']).is_absolute():
+            folder = PurePosixPath(row['video'])
+            odd = folder.is_absolute() or '..' in folder.parts or '\\' in row['video']
+            if odd or not folder.parts:
                 raise ValueError(f'{where}: expected the name of a folder, got {row["video"]!r}')
+            row['video'] = str(folder)  # 'a/' and './a' are 'a'
             if not row['split']:
                 raise ValueError(f'{where}: the split is empty')
             if row['video'] in seen:
@@ -96,8 +107,7 @@ def read_classes(src: Path, rows: list[dict[str, str]]) -> list[str]:
     path = src / 'classes.txt'
     if not path.is_file():
         return labels
-    lines = [line.strip() for line in path.read_text(encoding='utf-8').splitlines()]
-    classes = [line for line in lines if line]
+    classes = read_class_names(path)
     unknown = [label for label in labels if label not in classes]
     if unknown:
         raise ValueError(f'labels {unknown[:10]} are not in {path}')
@@ -107,7 +117,7 @@ def read_classes(src: Path, rows: list[dict[str, str]]) -> list[str]:
 def numbers(rows: list[dict[str, str]]) -> list[str]:
     """Further columns that hold integers only."""
     others = [key for key in (rows[0] if rows else {}) if key not in NEEDED]
-    return [key for key in others if all(row[key].lstrip('-').isdecimal() for row in rows)]
+    return [key for key in others if all(INTEGER.fullmatch(row[key]) for row in rows)]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -119,7 +129,10 @@ def main(argv: list[str] | None = None) -> int:
             raise FileNotFoundError(f'{args.src}: no such folder')
         rows = read_table(args.csv)
         classes = read_classes(args.src, rows)
-    except (OSError, ValueError, csv.Error) as error:
+    except csv.Error as error:
+        print(f'error: {args.csv}: {error}', file=sys.stderr)
+        return 1
+    except (OSError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     options = dict(
@@ -131,7 +144,7 @@ def main(argv: list[str] | None = None) -> int:
         folder = args.src / row['video']
         jobs.append(ConversionJob(row['video'], convert_point_folder, (folder, store), options))
     print(f'{len(jobs)} videos from {args.src} to {args.out_dir}')
-    reports = run_jobs(jobs, args.workers)
+    reports = run_jobs(jobs, args.workers, args.out_dir / 'videos')
     listed = {PurePosixPath(row['video']).parts[0] for row in rows}
     reports += [
         VideoReport(path.name, status='dropped', reason=f'not in {args.csv.name}')

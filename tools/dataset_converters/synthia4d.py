@@ -129,7 +129,7 @@ def main(argv: list[str] | None = None) -> int:
         else:
             jobs.append(ConversionJob(name, convert_synthia_npz, (paths, store), options))
     print(f'{len(jobs)} {kind} sequences from {args.src} to {args.out_dir}')
-    reports = run_jobs(jobs, args.workers)
+    reports = run_jobs(jobs, args.workers, args.out_dir / 'videos')
     kept = [report.video_id for report in print_summary(reports)]
     if not kept:
         return 1

@@ -26,7 +26,8 @@ def convert_nvgesture(
         avi_path: The 8-bit depth video.
         store_path: Where the store shall be.
         start: First frame of the gesture.
-        stop: Frame after its last one; a video that ends earlier repeats its last frame.
+        stop: Frame after its last one. A video that ends earlier repeats its last frame, which
+            its report says.
         num_frames: So many frames are kept.
         foreground: Which side of the threshold, see
             :func:`~mmpointvideo.datasets.formats.nvgesture.segment_hand`.
@@ -43,12 +44,19 @@ def convert_nvgesture(
     if done:
         return done
     frames = np.linspace(start, stop - 1, num_frames).round().astype(int)
+    images = read_avi_frames(avi_path, frames.tolist())
+    missing = num_frames - len(images)
     counts: list[int] = []
     repairs: list[str] = []
+    if missing:
+        repairs.append(
+            f'the file ends after frame {frames[len(images) - 1]}: {missing} of {num_frames} '
+            'frames repeat the last one'
+        )
     with PointVideoWriter(
         store_path, 'points', xyz_dtype='int16', unit='pixel', meta=dict(conversion=conversion)
     ) as writer:
-        for image in read_avi_frames(avi_path, frames.tolist()):
+        for image in images + images[-1:] * missing:
             v, u = np.nonzero(segment_hand(image, foreground))
             writer.append_points(np.stack([u, v, image[v, u].astype(np.int64)], axis=1))
             counts.append(len(u))

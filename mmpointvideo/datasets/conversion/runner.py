@@ -5,6 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from mmengine.utils import ProgressBar
 
-from mmpointvideo.datasets.storage import PointVideoStore, PointVideoStoreError
+from mmpointvideo.datasets.storage import SUFFIX, PointVideoStore, PointVideoStoreError
 
 from .report import VideoReport
 
@@ -127,30 +128,51 @@ def _results(jobs: Sequence[ConversionJob], workers: int) -> Iterator[Iterator[V
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def run_jobs(jobs: Sequence[ConversionJob], workers: int = 1) -> list[VideoReport]:
+def _remove_leftovers(folder: Path, names: set[str]) -> None:
+    """Remove unfinished stores of some videos: paths below the folder, without suffix."""
+    for path in folder.rglob('.*.tmp'):
+        name, found, _ = path.name[1:].rpartition(f'{SUFFIX}.')
+        if found and (path.parent.relative_to(folder) / name).as_posix() in names:
+            path.unlink()
+
+
+def run_jobs(
+    jobs: Sequence[ConversionJob], workers: int = 1, stores: str | os.PathLike | None = None
+) -> list[VideoReport]:
     """Convert videos with a progress bar.
 
     Args:
         jobs: One job a video.
         workers: Processes; with 1 everything runs in this one.
+        stores: Folder of the stores: what a killed run left unfinished there is removed.
 
     Returns:
         Reports sorted by name.
 
     Raises:
         ValueError: If two jobs have the same name or ``workers`` is below 1.
+        RuntimeError: If the system killed a worker.
     """
     twice = [name for name, n in Counter(job.video_id for job in jobs).items() if n > 1]
     if twice:
         raise ValueError(f'two videos of one name: {sorted(twice)[:10]}')
     if workers < 1:
         raise ValueError(f'workers: expected 1 or more, got {workers}')
+    if stores is not None:
+        _remove_leftovers(Path(stores), {job.video_id for job in jobs})
     reports = []
     bar = ProgressBar(len(jobs)) if jobs else None
-    with _results(jobs, workers) as results:
-        for report in results:
-            reports.append(report)
-            assert bar is not None
-            bar.update()
-    print(flush=True)
+    try:
+        with _results(jobs, workers) as results:
+            for report in results:
+                reports.append(report)
+                assert bar is not None
+                bar.update()
+    except BrokenProcessPool as error:
+        raise RuntimeError(
+            f'one of {workers} worker processes was killed after {len(reports)} of {len(jobs)} '
+            'videos (out of memory?): start again with fewer --workers, what is finished stays'
+        ) from error
+    finally:
+        print(flush=True)
     return sorted(reports, key=lambda report: report.video_id)

@@ -98,14 +98,14 @@ def read_gesture_list(path: str | os.PathLike, sensor: str = 'depth') -> list[Ge
 
 
 def read_avi_frames(path: str | os.PathLike, frame_inds: Sequence[int]) -> list[np.ndarray]:
-    """Single frames of a grey AVI file; of frames beyond its end, the last one there is.
+    """Single frames of a grey AVI file.
 
     Args:
         path: The file.
         frame_inds: Frame numbers, ascending.
 
     Returns:
-        ``(H, W)`` uint8 images, as many as were asked for.
+        ``(H, W)`` uint8 images; fewer than were asked for where the file ends before.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -122,7 +122,6 @@ def read_avi_frames(path: str | os.PathLike, frame_inds: Sequence[int]) -> list[
     wanted = [int(i) for i in frame_inds]
     capture = cv2.VideoCapture(str(path))
     images: list[np.ndarray] = []
-    current = None
     try:
         if not capture.isOpened():
             raise ValueError(f'{path}: not a video that OpenCV can read')
@@ -148,9 +147,9 @@ def read_avi_frames(path: str | os.PathLike, frame_inds: Sequence[int]) -> list[
                 images.append(current)
     finally:
         capture.release()
-    if current is None:
+    if not images:
         raise ValueError(f'{path}: ends before frame {wanted[0]}')
-    return images + [current] * (len(wanted) - len(images))
+    return images
 
 
 def segment_hand(image: np.ndarray, foreground: str = 'bright') -> np.ndarray:

@@ -62,6 +62,12 @@ class ActionClsHead(BaseModule):
     def loss(self, features: Tensor, data_samples: list[PointVideoDataSample]) -> dict[str, Tensor]:
         """Cross-entropy and the batch's accuracy in percent."""
         (logits,) = at_least_float32(self(features))
+        for sample in data_samples:
+            if 'gt_label' not in sample:
+                raise ValueError(
+                    f'video {sample.get("video_id")}: expected a label to train with, got none: '
+                    'give it one in the annotation file, or leave it out of the split'
+                )
         labels = torch.cat([sample.gt_label for sample in data_samples]).to(logits.device)
         if int(labels.min()) < 0 or int(labels.max()) >= self.num_classes:
             raise ValueError(

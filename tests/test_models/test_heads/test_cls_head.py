@@ -1,5 +1,6 @@
 """ActionClsHead: its layers, its loss, its predictions."""
 
+import pytest
 import torch
 
 from mmpointvideo.models.heads import ActionClsHead
@@ -21,6 +22,12 @@ def test_standardised_input_does_not_depend_on_scale_and_offset():
     head = ActionClsHead(8, 3, standardize=True)
     features = torch.randn(64, 8)
     torch.testing.assert_close(head(features * 50 + 7), head(features), atol=1e-4, rtol=1e-4)
+
+
+def test_a_video_without_a_label_is_named():
+    samples = [PointVideoDataSample(gt_label=0), PointVideoDataSample(metainfo=dict(video_id='v7'))]
+    with pytest.raises(ValueError, match='video v7: expected a label to train with, got none'):
+        ActionClsHead(4, 3).loss(torch.rand(2, 4), samples)
 
 
 def test_float64_stays():
