@@ -12,7 +12,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmpointvideo.engine import finish_launch, prepare_launch, require_all_weights
-from mmpointvideo.engine.options import OverrideAction, merge_options
+from mmpointvideo.engine.options import add_cfg_options, load_config
 from mmpointvideo.utils.atomic import write_json
 
 
@@ -27,12 +27,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         'work_dirs/NAME_OF_THE_CONFIG)',
     )
     parser.add_argument('--out', help='write the metrics into this JSON file')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=OverrideAction,
-        help='KEY=VALUE pairs that are merged into the config',
-    )
+    add_cfg_options(parser)
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
     parsed = parser.parse_args(args)
@@ -42,8 +37,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
 
 def merge_args(args: argparse.Namespace) -> Config:
     """The config with the command line's options."""
-    cfg = Config.fromfile(args.config)
-    merge_options(cfg, args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options)
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:

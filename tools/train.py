@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmpointvideo.engine import finish_launch, prepare_launch
-from mmpointvideo.engine.options import OverrideAction, merge_options
+from mmpointvideo.engine.options import add_cfg_options, load_config
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
@@ -33,13 +33,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         help='go on from this checkpoint; without a value from the last one in the work dir',
     )
     parser.add_argument('--amp', action='store_true', help='forward pass in bfloat16')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=OverrideAction,
-        help='KEY=VALUE pairs that are merged into the config, such as '
-        'train_dataloader.batch_size=8 or randomness.seed=1',
-    )
+    add_cfg_options(parser)
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     # torchrun and torch.distributed.launch
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
@@ -50,8 +44,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
 
 def merge_args(args: argparse.Namespace) -> Config:
     """The config with the command line's options."""
-    cfg = Config.fromfile(args.config)
-    merge_options(cfg, args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options)
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
+import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import Any
 
 from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
 
 _MAX_LENGTH = 10_000
+#: what a run takes from a config, there or not: arguments of MMEngine's runner and what it reads
+_OF_A_RUN = (set(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'}) | {
+    'activation_checkpointing',
+    'compile',
+    'custom_imports',
+    'efficient_conv_bn_eval',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'sync_bn',
+}
 
 
 class OverrideAction(DictAction):
@@ -41,6 +55,35 @@ class OverrideAction(DictAction):
             parser.error(f'{option_string}: cannot read {str(values)[:200]}: {str(error)[:200]}')
 
 
+def add_cfg_options(parser: ArgumentParser) -> None:
+    """Give a command line the option ``--cfg-options``, for :func:`load_config`."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=OverrideAction,
+        help='KEY=VALUE pairs that are merged into the config, such as '
+        'train_dataloader.batch_size=8 or randomness.seed=1',
+    )
+
+
+def load_config(path: str | os.PathLike, options: dict[str, Any] | None = None) -> Config:
+    """Read a config file and merge options of the command line into it.
+
+    Args:
+        path: The file.
+        options: By key, as :class:`OverrideAction` gives them.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If an option does not fit the config.
+    """
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f'expected a config file, got {os.fspath(path)!r}, which is none')
+    cfg = Config.fromfile(path)
+    merge_options(cfg, options)
+    return cfg
+
+
 def merge_options(cfg: Config, options: dict[str, Any] | None) -> None:
     """Merge options of the command line into a config.
 
@@ -52,6 +95,14 @@ def merge_options(cfg: Config, options: dict[str, Any] | None) -> None:
         ValueError: If one does not fit the config.
     """
     for key, value in (options or {}).items():
+        name = key.split('.')[0]
+        known = {*cfg.keys(), *_OF_A_RUN}
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            raise ValueError(
+                f'--cfg-options {key}: expected a key of the config or an option of a run, got '
+                f'{name!r}' + (f': did you mean {near[0]!r}?' if near else '')
+            )
         try:
             cfg.merge_from_dict({key: value})
         except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:

@@ -8,6 +8,7 @@ covered. ``mmpointvideo/__init__.py`` imports it.
 
 from __future__ import annotations
 
+import errno
 import functools
 import io
 import os
@@ -74,9 +75,11 @@ def _clear_refusal(source: str) -> Iterator[None]:
     """Name the file, and replace torch's advice to load it unsafely."""
     try:
         yield
-    except (OSError, ImportError, MemoryError):
+    except (ImportError, MemoryError):
         raise  # not the file's fault
     except Exception as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise  # nor is this; EINVAL: a place that would be outside of the file
         text = str(error)
         if isinstance(error, RuntimeError) and 'deserialize object on' in text:
             raise  # weights of a GPU, which is not there
@@ -114,7 +117,10 @@ def load_from_local(filename: str, map_location: Any = None) -> Any:
     # the older of torch's two formats is a stream of pickles: from memory, no claimed length makes
     # the reader allocate more than there is
     with open(path, 'rb') as file:
-        source = path if file.read(2) == b'PK' else io.BytesIO(path.read_bytes())
+        first = file.read(2)
+    if not first:
+        raise pickle.UnpicklingError(f'{path}: refused, damaged: the file is empty')
+    source = path if first == b'PK' else io.BytesIO(path.read_bytes())
     with _clear_refusal(str(path)), weights_only():
         return _without_config(torch.load(source, map_location, weights_only=True))
 

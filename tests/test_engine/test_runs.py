@@ -205,3 +205,14 @@ def test_slurm_without_a_gpu_is_refused(monkeypatch) -> None:
 def test_one_process_needs_no_changes() -> None:
     cfg = prepare_launch(Config(dict(sync_bn='torch')), 'none')
     assert cfg.to_dict() == dict(sync_bn='torch', launcher='none')
+
+
+def test_a_run_is_not_resumed_from_another_model(tmp_path: Path) -> None:
+    other = tmp_path / 'other.pth'
+    Runner.from_cfg(make_config(tmp_path / 'run', **{'train_cfg.max_epochs': 1})).train()
+    state = torch.load(tmp_path / 'run/epoch_1.pth', weights_only=False)
+    name = next(iter(state['state_dict']))
+    state['state_dict']['more'] = state['state_dict'].pop(name)
+    torch.save(state, other)
+    with pytest.raises(ValueError, match=f'not one of this ToyRecognizer(.|\\n)*{name}'):
+        Runner.from_cfg(make_config(tmp_path / 'a', resume=True, load_from=str(other))).train()

@@ -162,3 +162,13 @@ def test_a_damaged_file_is_named(tmp_path: Path, keep: int) -> None:
     (tmp_path / 'cut.pth').write_bytes(data[:keep])
     with pytest.raises(pickle.UnpicklingError, match='cut.pth: refused.*damaged'):
         load_with_loader(tmp_path / 'cut.pth')
+
+
+def test_a_file_cut_anywhere_is_named(tmp_path: Path) -> None:
+    state = {f'layer{i}.weight': torch.randn(40, 30) for i in range(4)}
+    torch.save({'state_dict': state}, tmp_path / 'whole.pth')
+    data = (tmp_path / 'whole.pth').read_bytes()
+    for keep in range(1, len(data) - 1, len(data) // 40):
+        (tmp_path / 'cut.pth').write_bytes(data[:keep])
+        with pytest.raises(pickle.UnpicklingError, match='cut.pth: refused.*damaged'):
+            load_with_loader(tmp_path / 'cut.pth')

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.config import Config, DictAction
 from mmengine.utils import ProgressBar
 
 from mmpointvideo.apis import init_model
 from mmpointvideo.apis.features import build_feature_dataloader
+from mmpointvideo.engine.options import add_cfg_options, load_config
 from mmpointvideo.utils.atomic import write_json
 
 
@@ -33,7 +33,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--out', type=Path, required=True, help='path without suffix')
     parser.add_argument('--top', type=int, default=10, help='so many confusions are printed')
     parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU where there is one)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='KEY=VALUE pairs')
+    add_cfg_options(parser)
     return parser.parse_args(argv)
 
 
@@ -103,9 +103,7 @@ def draw(matrix: np.ndarray, classes: list[str], path: Path) -> None:
 def main(argv: list[str] | None = None) -> np.ndarray:
     """Predict, print, write."""
     args = parse_args(argv)
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options)
     if 'encoder_checkpoint' in cfg.model:
         cfg.model.encoder_checkpoint = None
     model = init_model(cfg, args.checkpoint, args.device)

@@ -14,10 +14,11 @@ import argparse
 from typing import Any
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmpointvideo.apis import init_model
+from mmpointvideo.engine.options import add_cfg_options, load_config
 from mmpointvideo.ops import use_backend
 
 
@@ -29,7 +30,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('--frames', type=int, help="frames of the clip (default: the config's)")
     parser.add_argument('--points', type=int, help="points of a frame (default: the config's)")
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='KEY=VALUE pairs')
+    add_cfg_options(parser)
     return parser.parse_args(argv)
 
 
@@ -94,9 +95,7 @@ def count(cfg: Config, frames: int | None = None, points: int | None = None) -> 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     """Count and print."""
     args = parse_args(argv)
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options)
     found = count(cfg, args.frames, args.points)
     print(f'one clip of {found["frames"]} frames of {found["points"]} points')
     print(f'{"":20}{"parameters":>16}{"GFLOPs":>12}')

@@ -9,9 +9,8 @@ from __future__ import annotations
 import argparse
 import os
 
-from mmengine.config import Config, DictAction
-
 from mmpointvideo.apis import build_feature_dataloader, extract_features, init_feature_model
+from mmpointvideo.engine.options import add_cfg_options, load_config
 from mmpointvideo.evaluation import knn_video_accuracy
 from mmpointvideo.utils.atomic import write_json
 
@@ -33,21 +32,14 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU where there is one)')
     parser.add_argument('--out', help='write the result into this JSON file')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='KEY=VALUE pairs that are merged into the config',
-    )
+    add_cfg_options(parser)
     return parser.parse_args(args)
 
 
 def main(args: list[str] | None = None) -> dict[str, float]:
     """Evaluate."""
     parsed = parse_args(args)
-    cfg = Config.fromfile(parsed.config)
-    if parsed.cfg_options:
-        cfg.merge_from_dict(parsed.cfg_options)
+    cfg = load_config(parsed.config, parsed.cfg_options)
     model = init_feature_model(
         cfg,
         parsed.checkpoint,

@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmengine.config import Config, DictAction
 from torch import Tensor
 
 from mmpointvideo.apis import build_feature_dataloader, extract_features, init_feature_model
+from mmpointvideo.engine.options import add_cfg_options, load_config
 from mmpointvideo.evaluation import knn_classify, leave_one_group_out
 from mmpointvideo.utils.atomic import write_json
 from mmpointvideo.visualization.export import require
@@ -45,7 +45,7 @@ def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--seed', type=int, default=0, help='of the random encoder')
     parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU where there is one)')
     parser.add_argument('--out', help='write the result into this JSON file')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='KEY=VALUE pairs')
+    add_cfg_options(parser)
     return parser.parse_args(args)
 
 
@@ -78,16 +78,17 @@ def linear_probe(
 def main(args: Sequence[str] | None = None) -> dict[str, dict[str, float]]:
     """Evaluate, print a table and return it."""
     parsed = parse_args(args)
-    cfg = Config.fromfile(parsed.config)
-    if parsed.cfg_options:
-        cfg.merge_from_dict(parsed.cfg_options)
+    cfg = load_config(parsed.config, parsed.cfg_options)
     loader: Any = build_feature_dataloader(cfg, 'train')
     if not hasattr(loader.dataset, 'get_clip_field'):
         raise TypeError(
             'expected a PointVideoDataset in train_dataloader, got '
             f'{type(loader.dataset).__name__}, which does not say which video a clip is of'
         )
-    groups = loader.dataset.get_clip_field(parsed.field)
+    try:
+        groups = loader.dataset.get_clip_field(parsed.field)
+    except ValueError as error:
+        raise ValueError(f'--field {parsed.field}: {error}') from None
     model: Any = init_feature_model(
         cfg, parsed.checkpoint, parsed.prefix, parsed.seed, device=parsed.device
     )

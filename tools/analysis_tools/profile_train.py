@@ -23,13 +23,13 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from mmengine.config import Config, DictAction
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, set_random_seed
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile, record_function
 
+from mmpointvideo.engine.options import add_cfg_options, load_config
 from mmpointvideo.ops import available_backends, dispatch
 from mmpointvideo.registry import MODELS
 from mmpointvideo.utils.atomic import write_json
@@ -79,12 +79,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--warmup', type=int, default=3, help='steps before that')
     parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU where there is one)')
     parser.add_argument('--out', help='write the result into this JSON file')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='KEY=VALUE pairs that are merged into the config',
-    )
+    add_cfg_options(parser)
     return parser.parse_args(args)
 
 
@@ -188,9 +183,7 @@ def main(args: list[str] | None = None) -> dict[str, float]:
         Milliseconds of every part of a step.
     """
     parsed = parse_args(args)
-    cfg = Config.fromfile(parsed.config)
-    if parsed.cfg_options:
-        cfg.merge_from_dict(parsed.cfg_options)
+    cfg = load_config(parsed.config, parsed.cfg_options)
     device = torch.device(parsed.device or ('cuda' if torch.cuda.is_available() else 'cpu'))
     on_device = device.type != 'cpu'
     init_default_scope(cfg.get('default_scope', 'mmpointvideo'))

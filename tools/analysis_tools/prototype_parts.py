@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS, init_default_scope
 from mmengine.utils import track_iter_progress
@@ -41,6 +41,7 @@ from mmpointvideo.apis.superpoints import (
 )
 from mmpointvideo.engine import require_all_weights
 from mmpointvideo.engine.checkpoint import read_state_dict
+from mmpointvideo.engine.options import add_cfg_options, load_config
 from mmpointvideo.evaluation.clustering import contingency, normalized_mutual_info, purity
 from mmpointvideo.simulation.bodies import PART_NAMES
 from mmpointvideo.utils.atomic import atomic_write, write_json
@@ -61,7 +62,7 @@ def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--frames', type=int, default=8, help='of a video (default 8)')
     parser.add_argument('--seed', type=int, default=0, help='of the random encoder and k-means')
     parser.add_argument('--out', type=Path, help='folder for prototype_parts.{json,png}')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='KEY=VALUE pairs')
+    add_cfg_options(parser)
     parsed = parser.parse_args(args)
     for name in ('videos', 'frames'):
         if getattr(parsed, name) < 1:
@@ -171,9 +172,7 @@ def calibrate(model: Any, frames: Frames) -> None:
 def evaluate(args: argparse.Namespace) -> dict[str, Any]:
     """All rows: name to scores."""
     MMLogger.get_instance('prototype_parts', log_level='WARNING')  # no list of weights
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options)
     checkpoints = find_checkpoints(args.checkpoints)
     torch.manual_seed(args.seed)
     model: Any = check_pretraining(init_model(cfg, device='cpu'), 'cluster_head')

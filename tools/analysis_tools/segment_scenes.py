@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-from mmengine.config import Config, DictAction
 from mmengine.utils import track_iter_progress
 
 from mmpointvideo.apis import build_scene_dataset, init_model, score_scenes, segment_scene
+from mmpointvideo.engine.options import add_cfg_options, load_config
 from mmpointvideo.utils.atomic import atomic_write, write_json
 
 
@@ -41,21 +41,14 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         help='write every scene into VIDEO-FRAME.npz here: xyz, rgb, gt_class, pred_label',
     )
     parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU where there is one)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='KEY=VALUE pairs that are merged into the config',
-    )
+    add_cfg_options(parser)
     return parser.parse_args(args)
 
 
 def main(args: list[str] | None = None) -> dict[str, float]:
     """Segment and score."""
     parsed = parse_args(args)
-    cfg = Config.fromfile(parsed.config)
-    if parsed.cfg_options:
-        cfg.merge_from_dict(parsed.cfg_options)
+    cfg = load_config(parsed.config, parsed.cfg_options)
     dataset = build_scene_dataset(cfg, parsed.split, parsed.frames_per_video)
     model = init_model(cfg, parsed.checkpoint, parsed.device)
     started, points, scenes = time.perf_counter(), 0, []

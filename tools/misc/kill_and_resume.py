@@ -17,8 +17,9 @@ import tempfile
 import uuid
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
+from mmpointvideo.engine.options import add_cfg_options, load_config, merge_options
 from mmpointvideo.testing.interruption import (
     PLACES,
     Kill,
@@ -39,18 +40,17 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--seed', type=int, default=0, help='of the places')
     parser.add_argument('--workers', type=int, help='data workers of every run')
     parser.add_argument('--work-dir', help='folder of the runs (default: one that is removed)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='KEY=VALUE pairs')
+    add_cfg_options(parser)
     return parser.parse_args(args)
 
 
 def make_config(args: argparse.Namespace, folder: Path) -> Config:
     """The config of all runs; checkpoints every two iterations."""
     if args.config:
-        cfg = Config.fromfile(args.config)
+        cfg = load_config(args.config, args.cfg_options)
     else:
         cfg = tiny_pretraining(folder / 'none', folder / 'data')
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+        merge_options(cfg, args.cfg_options)
     if args.workers is not None:
         cfg.train_dataloader.num_workers = args.workers
         cfg.train_dataloader.persistent_workers = args.workers > 0

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from mmengine.config import Config, DictAction
+from mmpointvideo.engine.options import add_cfg_options, load_config
 
 
 def main(args: list[str] | None = None) -> None:
     """Print."""
     parser = argparse.ArgumentParser(description='Print a config with all that it inherits')
     parser.add_argument('config', help='config file')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='KEY=VALUE pairs that are merged into the config',
-    )
+    add_cfg_options(parser)
     parsed = parser.parse_args(args)
-    cfg = Config.fromfile(parsed.config)
-    if parsed.cfg_options:
-        cfg.merge_from_dict(parsed.cfg_options)
+    cfg = load_config(parsed.config, parsed.cfg_options)
     print(cfg.pretty_text)
 
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.config import Config, DictAction
 from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS, init_default_scope
 from mmengine.utils import track_iter_progress
@@ -28,6 +27,7 @@ from mmpointvideo.datasets.transforms import (
     SampleFrames,
     SplitSegments,
 )
+from mmpointvideo.engine.options import add_cfg_options, load_config
 from mmpointvideo.visualization import Layer, PointClip, class_layer, write_clips
 from mmpointvideo.visualization.clip import UPS, label_layers
 
@@ -58,9 +58,7 @@ def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
         '--output-dir', type=Path, help='folder (default work_dirs/browse_dataset/CONFIG)'
     )
     parser.add_argument('--seed', type=int, default=0, help='of the random transforms')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, help='KEY=VALUE pairs for the config'
-    )
+    add_cfg_options(parser)
     parsed = parser.parse_args(args)
     for name in ('num', 'frames', 'rows'):
         if getattr(parsed, name) < 1:
@@ -70,9 +68,7 @@ def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
 
 def build_dataset(args: argparse.Namespace) -> BaseDataset:
     """The phase's data set, its pipeline without packing and splitting."""
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmpointvideo'))
     loader = cfg.get(f'{args.phase}_dataloader')
     if loader is None:

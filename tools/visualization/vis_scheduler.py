@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import DATASETS, OPTIMIZERS, PARAM_SCHEDULERS, init_default_scope
 
+from mmpointvideo.engine.options import add_cfg_options, load_config
 from mmpointvideo.utils.atomic import atomic_write
 
 
@@ -28,7 +29,7 @@ def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
         '--epoch-length', type=int, help='iterations of an epoch (default: from the data set)'
     )
     parser.add_argument('--out', type=Path, help='default work_dirs/vis_scheduler/CONFIG.png')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='KEY=VALUE pairs')
+    add_cfg_options(parser)
     parsed = parser.parse_args(args)
     if parsed.epoch_length is not None and parsed.epoch_length < 1:
         parser.error(f'--epoch-length: expected at least 1, got {parsed.epoch_length}')
@@ -97,9 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     from matplotlib.figure import Figure
 
     args = parse_args(arguments)
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmpointvideo'))
     length = args.epoch_length or epoch_length(cfg)
     values = simulate(cfg, length, args.parameter)

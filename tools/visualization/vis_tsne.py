@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from mmengine.config import Config, DictAction
 
 from mmpointvideo.apis import build_feature_dataloader, extract_features, init_model
+from mmpointvideo.engine.options import add_cfg_options, load_config
 from mmpointvideo.utils.atomic import atomic_write
 from mmpointvideo.visualization.colors import MUTED
 from mmpointvideo.visualization.export import require
@@ -35,7 +35,7 @@ def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--perplexity', type=float, default=20)
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--out', type=Path, help='default work_dirs/vis_tsne/CONFIG.png')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='KEY=VALUE pairs')
+    add_cfg_options(parser)
     return parser.parse_args(args)
 
 
@@ -59,9 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     from matplotlib.figure import Figure
 
     args = parse_args(arguments)
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options)
     model = init_model(cfg, args.checkpoint)
     loader = build_feature_dataloader(cfg, args.split)
     found = extract_features(model, loader)  # type: ignore[arg-type]

@@ -9,9 +9,11 @@ from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook as BaseCheckpointHook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmpointvideo.engine import atomic_backend  # noqa: F401  (registers 'atomic_local')
+from mmpointvideo.engine.checkpoint import require_all_weights
 from mmpointvideo.registry import HOOKS
 from mmpointvideo.utils.atomic import atomic_write
 
@@ -41,7 +43,7 @@ class CheckpointHook(BaseCheckpointHook):
     A run that is killed while it saves can therefore always be resumed: ``last_checkpoint`` is
     written in the same way, and outdated checkpoints are removed afterwards. ``by_epoch=False``
     with an ``interval`` saves every so many iterations; a run resumed from any of them ends as
-    the uninterrupted one would.
+    the uninterrupted one would. A run is not resumed from a checkpoint of another model.
 
     Args:
         interval: Save every so many epochs (or iterations).
@@ -70,6 +72,16 @@ class CheckpointHook(BaseCheckpointHook):
         super().__init__(
             interval=interval, backend_args=backend_args, max_keep_ckpts=max_keep_ckpts, **kwargs
         )
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Check the weights of a run that is resumed.
+
+        Raises:
+            ValueError: If the checkpoint is not one of the run's model.
+        """
+        if runner._resume:
+            model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+            require_all_weights(model, checkpoint)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         """Save and say which checkpoint is the last; all processes call this."""

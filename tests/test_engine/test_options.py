@@ -1,0 +1,51 @@
+"""``--cfg-options``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from mmpointvideo.engine.options import add_cfg_options, load_config
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / 'config.py'
+    path.write_text("model = dict(type='A', width=1)\nrandomness = dict(seed=0)\nmine = 3\n")
+    return path
+
+
+def options(*pairs: str) -> dict:
+    parser = argparse.ArgumentParser()
+    add_cfg_options(parser)
+    return parser.parse_args(['--cfg-options', *pairs]).cfg_options
+
+
+def test_options_are_merged(config: Path) -> None:
+    pairs = 'model.width=2', 'randomness.seed=5', 'mine=4', 'train_cfg.max_epochs=1', 'compile=True'
+    cfg = load_config(config, options(*pairs))
+    assert cfg.model == dict(type='A', width=2)
+    assert (cfg.randomness.seed, cfg.mine, cfg.train_cfg.max_epochs) == (5, 4, 1)
+    assert cfg.compile is True
+
+
+@pytest.mark.parametrize(
+    ('pair', 'message'),
+    [
+        ('randomnes.seed=2', "got 'randomnes': did you mean 'randomness'"),
+        ('train_dataloadr.batch_size=2', "did you mean 'train_dataloader'"),
+        ('mines=2', "did you mean 'mine'"),
+        ('zzz=2', "expected a key of the config or an option of a run, got 'zzz'$"),
+        ('mine.deeper=2', 'does not fit the config'),
+    ],
+)
+def test_options_that_no_run_reads(config: Path, pair: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        load_config(config, options(pair))
+
+
+def test_no_such_config(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match='expected a config file, got .*none.py'):
+        load_config(tmp_path / 'none.py')
