@@ -12,6 +12,12 @@ CONFIG="$1"
 CHECKPOINT="$2"
 NUM_PROCESSES="$3"
 shift 3
+case "$NUM_PROCESSES" in
+'' | 0 | -*)
+    echo "NUM_PROCESSES: expected a number of at least 1, got '$NUM_PROCESSES'" >&2
+    exit 2
+    ;;
+esac
 TOOLS="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 export PYTHONPATH="$TOOLS/..${PYTHONPATH:+:$PYTHONPATH}"
 

@@ -11,6 +11,12 @@ fi
 CONFIG="$1"
 NUM_PROCESSES="$2"
 shift 2
+case "$NUM_PROCESSES" in
+'' | 0 | -*)
+    echo "NUM_PROCESSES: expected a number of at least 1, got '$NUM_PROCESSES'" >&2
+    exit 2
+    ;;
+esac
 TOOLS="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 export PYTHONPATH="$TOOLS/..${PYTHONPATH:+:$PYTHONPATH}"
 

@@ -8,7 +8,7 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from mmpointvideo.datasets.clips import clip_starts
+from mmpointvideo.datasets.clips import check_clip_options, clip_starts
 from mmpointvideo.datasets.transforms import (
     LoadPointVideoFrames,
     MapPointLabels,
@@ -88,8 +88,17 @@ class ClipPipeline:
         self.halves: bool = is_scene and bool(dataset.get('halves', True))
 
     def starts(self, total_frames: int, clips: int | str | None = None) -> list[int]:
-        """First frames of a video's clips."""
+        """First frames of a video's clips.
+
+        Raises:
+            TypeError, ValueError: If ``clips`` is neither ``'all'`` nor a number of at least 1.
+        """
         wanted: Any = self.clips if clips is None else clips
+        if wanted == 'random':
+            raise ValueError(f"clips: expected 'all' or a number, got {wanted!r}")
+        check_clip_options(
+            self.num_frames, self.frame_interval, self.clip_stride, wanted, short_videos='pad'
+        )
         return clip_starts(
             total_frames, self.num_frames, self.frame_interval, self.clip_stride, wanted
         ).tolist()

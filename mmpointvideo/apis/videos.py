@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mmpointvideo.datasets.conversion import frame_files
 from mmpointvideo.datasets.formats import (
     POINT_SUFFIXES,
     iter_msr_frames,
@@ -168,17 +168,7 @@ def _open_path(path: Path, name: str | None, columns: Sequence[str] | None) -> V
 
 def _open_folder(path: Path, name: str, columns: Sequence[str] | None) -> Video:
     """A file a frame, in natural order of their names."""
-
-    def key(file: Path) -> list:
-        return [int(p) if p.isdecimal() else p for p in re.split(r'(\d+)', file.name)]
-
-    files = sorted((f for f in path.iterdir() if f.suffix.lower() in POINT_SUFFIXES), key=key)
-    if not files:
-        raise ValueError(f'{path}: no {", ".join(POINT_SUFFIXES)} files in the folder')
-    suffixes = {file.suffix.lower() for file in files}
-    if len(suffixes) > 1:
-        raise ValueError(f'{path}: expected files of one kind, got {sorted(suffixes)}')
-    read = [read_point_file(file, columns) for file in files]
+    read = [read_point_file(file, columns) for file in frame_files(path)]
     shared = set.intersection(*(set(frame.channels) for frame in read))
     channels = {key: [frame.channels[key] for frame in read] for key in sorted(shared)}
     return Video([frame.xyz for frame in read], channels, name)

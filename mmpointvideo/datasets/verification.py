@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .annotations import read_annotations
-from .storage import PointVideoStore, PointVideoStoreError
+from .storage import SUFFIX, PointVideoStore, PointVideoStoreError
 
 _MAX_LISTED = 50
 
@@ -115,6 +115,14 @@ def _count_points(
     counts['(no label)'] += rest
 
 
+def _unlisted_stores(videos: Sequence[dict[str, Any]], root: Path) -> list[str]:
+    """Stores beside those of the videos that are not in the list."""
+    listed = {root / video['video_path'] for video in videos}
+    folders = sorted({path.parent for path in listed if path.parent.is_dir()})
+    there = (path for folder in folders for path in sorted(folder.glob(f'*{SUFFIX}')))
+    return [path.relative_to(root).as_posix() for path in there if path not in listed]
+
+
 def verify_dataset(path: str | os.PathLike, fast: bool = False) -> DatasetSummary:
     """Check annotation file and stores: files, frame counts, checksums, labels, extents.
 
@@ -165,6 +173,13 @@ def verify_dataset(path: str | os.PathLike, fast: bool = False) -> DatasetSummar
     if unused and summary.histogram:
         what = 'video' if label_ids is None else 'point'
         summary.warnings.append(f'classes without a {what}: {unused}')
+    unlisted = _unlisted_stores(videos, ann_file.parent)
+    if unlisted:
+        more = ', ...' if len(unlisted) > 5 else ''
+        summary.warnings.append(
+            f'{len(unlisted)} stores are not in the annotation file: '
+            f'{", ".join(unlisted[:5])}{more}; a converter lists the videos of its last source'
+        )
     if summary.empty_frames:
         summary.warnings.append(f'frames without points: {summary.empty_frames}')
     return summary

@@ -205,6 +205,27 @@ def test_model_names():
         find_config('nothing.py')
 
 
+@pytest.mark.parametrize(
+    ('clips', 'kind', 'message'),
+    [
+        (0, ValueError, 'clips: expected at least 1, got 0'),
+        ('some', ValueError, "clips: expected 'all'"),
+        ('random', ValueError, "clips: expected 'all' or a number"),
+        (1.5, TypeError, 'clips: expected an integer'),
+    ],
+)
+def test_numbers_of_clips(inferencer, data_root, clips, kind, message):
+    with pytest.raises(kind, match=message):
+        inferencer(video(data_root), clips=clips)
+
+
+def test_hidden_files_are_no_frames(inferencer, tmp_path):
+    for name in ('frame_2.npy', 'frame_10.npy', 'f.npy'):
+        np.save(tmp_path / name, tiny_clip(1, 60)[0] * 300)
+    (tmp_path / '._frame_2.npy').write_bytes(b'junk of another system')
+    assert inferencer(tmp_path)[0]['clip_starts'].tolist() == [0]
+
+
 def test_videos_of_one_name_have_pictures_of_their_own(inferencer, data_root, tmp_path):
     results = inferencer([video(data_root), video(data_root)], out_dir=tmp_path)
     names = [path.name for result in results for path in result['pictures']]

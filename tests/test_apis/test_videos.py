@@ -74,7 +74,7 @@ def test_missing_channels():
 def test_bad_input(tmp_path):
     cases = [
         (tmp_path / 'no.pvs', FileNotFoundError, 'no video .*no.pvs: expected a frame store'),
-        (tmp_path, ValueError, 'no .ply, .pcd, .npy, .bin files'),
+        (tmp_path, ValueError, 'expected point clouds .*found none'),
         (np.zeros((3, 3)), ValueError, r'expected \(T, N, 3 \+ C\), got \(3, 3\)'),
         (np.zeros((2, 0, 3)), ValueError, 'the video is empty: no points in 2 frames'),
         (np.full((2, 3, 3), np.nan), ValueError, 'NaN or infinite values in frame 0'),
@@ -92,5 +92,5 @@ def test_bad_input(tmp_path):
     with pytest.raises(ValueError, match='not a raw MSR depth video'):
         open_video(tmp_path / 'kitti.bin')
     (tmp_path / 'a.ply').write_bytes(b'ply')
-    with pytest.raises(ValueError, match=r"files of one kind, got \['.bin', '.ply'\]"):
+    with pytest.raises(ValueError, match=r"frames of one format, found \['.bin', '.ply'\]"):
         open_video(tmp_path)

@@ -250,7 +250,7 @@ def test_npz_folder(tmp_path: Path) -> None:
     report = json.loads((tmp_path / 'out' / 'conversion_report.json').read_text())
     kept, repaired, dropped = report['videos']
     assert kept['num_frames'] == 4 and kept['encoding'] == 'depth'
-    assert repaired['repairs'] == ['frame 0: 1 points with NaN left out']
+    assert repaired['repairs'] == ['frame 0: 1 points with NaN or infinity left out']
     assert 'not a published npz that can be read' in dropped['reason']
 
 
@@ -318,7 +318,7 @@ def test_point_folders(tmp_path: Path, capsys) -> None:
     assert np.array_equal(batch.channels['label'][20:40], source[:, 3])
     assert PointVideoStore(out / 'videos' / 'walk_2.pvs').num_points.tolist() == [20, 19, 20]
     text = capsys.readouterr().out
-    assert 'walk_2: frame_2.npy: 1 points with NaN left out' in text
+    assert 'walk_2: frame_2.npy: 1 points with NaN or infinity left out' in text
     assert 'extra: not in labels.csv' in text and 'gone: ' in text and 'no such folder' in text
     assert run(folders, *args, '--channels', 'label', '--unit', 'm') == 0
     report = json.loads((out / 'conversion_report.json').read_text())
@@ -459,3 +459,16 @@ def test_a_worker_that_the_system_kills() -> None:
     jobs = [ConversionJob(str(i), _die, (), {}) for i in range(3)]
     with pytest.raises(RuntimeError, match='2 worker processes was killed .*fewer --workers'):
         run_jobs(jobs, workers=2)
+
+
+def test_checker_notes_stores_of_another_source(bin_dir: Path, tmp_path: Path, capsys) -> None:
+    out, other = tmp_path / 'out', tmp_path / 'other'
+    assert run(msr, bin_dir, out, '--workers', 1) == 0
+    assert run(checker, out) == 0
+    assert 'not in the annotation file' not in capsys.readouterr().out
+    other.mkdir()
+    write_bin(other / 'a02_s06_e01_sdepth.bin', depth_video(3))
+    assert run(msr, other, out, '--workers', 1) == 0
+    assert run(checker, out) == 0
+    text = capsys.readouterr().out
+    assert '3 stores are not in the annotation file: videos/a01_s01_e01.pvs, ' in text

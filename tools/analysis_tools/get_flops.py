@@ -31,7 +31,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--frames', type=int, help="frames of the clip (default: the config's)")
     parser.add_argument('--points', type=int, help="points of a frame (default: the config's)")
     add_cfg_options(parser)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    for name in ('frames', 'points'):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            parser.error(f'--{name}: expected at least 1, got {getattr(args, name)}')
+    return args
 
 
 def clip_size(cfg: Config) -> tuple[int, int, int | None]:

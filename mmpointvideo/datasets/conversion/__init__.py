@@ -3,7 +3,7 @@
 from .msr import convert_msr_bin, convert_msr_npz, convert_msr_skeleton
 from .ntu import convert_ntu_depth, convert_ntu_npz, convert_ntu_skeleton
 from .nvgesture import convert_nvgesture
-from .point_folder import convert_point_folder, natural_key
+from .point_folder import convert_point_folder, frame_files, natural_key
 from .report import VideoReport, format_summary, print_summary, report_to_json
 from .runner import ConversionJob, run_jobs
 from .streets import make_street
@@ -24,6 +24,7 @@ __all__ = [
     'convert_synthia_npz',
     'convert_synthia_sequence',
     'format_summary',
+    'frame_files',
     'print_summary',
     'make_street',
     'natural_key',

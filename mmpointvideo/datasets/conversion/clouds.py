@@ -20,7 +20,8 @@ def leave_out_nan(clouds: list[np.ndarray], repairs: list[str]) -> None:
         good = np.isfinite(cloud).all(axis=1)
         if not good.all():
             clouds[index] = cloud[good]
-            repairs.append(f'frame {index}: {int((~good).sum())} points with NaN left out')
+            number = int((~good).sum())
+            repairs.append(f'frame {index}: {number} points with NaN or infinity left out')
 
 
 def points_to_depth(xyz: np.ndarray, camera: Mapping[str, float]) -> np.ndarray | None:

@@ -59,7 +59,7 @@ def _storable(name: str, values: np.ndarray) -> np.ndarray:
 def _read_frame(
     path: Path, channels: Sequence[str], columns: Sequence[str] | None, repairs: list[str]
 ) -> PointFrame:
-    """One frame, only the wanted channels, points with NaN left out."""
+    """One frame, only the wanted channels, points with NaN or infinity left out."""
     frame = read_point_file(path, columns)
     missing = [name for name in channels if name not in frame.channels]
     if missing:
@@ -70,7 +70,7 @@ def _read_frame(
         if values.dtype.kind == 'f':
             good &= np.isfinite(values.reshape(len(values), -1)).all(axis=1)
     if not good.all():
-        repairs.append(f'{path.name}: {int((~good).sum())} points with NaN left out')
+        repairs.append(f'{path.name}: {int((~good).sum())} points with NaN or infinity left out')
     return PointFrame(frame.xyz[good], {name: values[good] for name, values in wanted.items()})
 
 
