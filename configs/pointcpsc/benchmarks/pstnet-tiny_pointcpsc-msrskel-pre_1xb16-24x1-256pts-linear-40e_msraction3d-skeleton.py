@@ -8,7 +8,7 @@ _base_ = [
 
 model = dict(
     encoder_checkpoint='work_dirs/'
-    'pointcpsc_pstnet-tiny_1xb32-24x1-256pts-coslr-40e_msraction3d-skeleton/epoch_40.pth')
+    'pointcpsc_pstnet-tiny_1xb32-24x1-256pts-coslr-125e_msraction3d-skeleton/epoch_125.pth')
 
 # as probes of left-out training subjects preferred
 optim_wrapper = dict(optimizer=dict(lr=0.03))
