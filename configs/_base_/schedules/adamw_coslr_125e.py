@@ -1,5 +1,4 @@
-# Pre-training of tiny configs for 1000 steps where an epoch has 8: as in the paper (AdamW, 8e-4,
-# cosine).
+# Pre-training of tiny configs: as in the paper (AdamW, 8e-4, cosine), over 125 short epochs.
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=8e-4, betas=(0.9, 0.999), weight_decay=0.05))
