@@ -11,6 +11,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook as BaseCheckpointHook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from torch.distributed.fsdp import FullyShardedDataParallel
 
 from mmpointvideo.engine import atomic_backend  # noqa: F401  (registers 'atomic_local')
 from mmpointvideo.engine.checkpoint import require_all_weights
@@ -74,12 +75,12 @@ class CheckpointHook(BaseCheckpointHook):
         )
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Check the weights of a run that is resumed.
+        """Check the weights of a run that is resumed (not of a sharded model, which has parts).
 
         Raises:
             ValueError: If the checkpoint is not one of the run's model.
         """
-        if runner._resume:
+        if runner._resume and not isinstance(runner.model, FullyShardedDataParallel):
             model = runner.model.module if is_model_wrapper(runner.model) else runner.model
             require_all_weights(model, checkpoint)
 
