@@ -12,7 +12,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmpointvideo.engine import finish_launch, prepare_launch, require_all_weights
-from mmpointvideo.engine.options import add_cfg_options, load_config
+from mmpointvideo.engine.options import add_cfg_options, load_config, output_file
 from mmpointvideo.utils.atomic import write_json
 
 
@@ -26,7 +26,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         help='folder of the log (default: the work_dir of the config, otherwise '
         'work_dirs/NAME_OF_THE_CONFIG)',
     )
-    parser.add_argument('--out', help='write the metrics into this JSON file')
+    parser.add_argument('--out', type=output_file, help='write the metrics into this JSON file')
     add_cfg_options(parser)
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)

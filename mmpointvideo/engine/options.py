@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import os
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from typing import Any
 
@@ -64,6 +64,18 @@ def add_cfg_options(parser: ArgumentParser) -> None:
         help='KEY=VALUE pairs that are merged into the config, such as '
         'train_dataloader.batch_size=8 or randomness.seed=1',
     )
+
+
+def output_file(text: str) -> str:
+    """Type of an option that names a file to write: refused before the work, not after it."""
+    try:
+        parent = os.path.dirname(os.path.abspath(text))
+        os.makedirs(parent, exist_ok=True)
+    except OSError as error:
+        raise ArgumentTypeError(f'cannot write {text!r}: {error}') from None
+    if os.path.isdir(text) or not os.access(parent, os.W_OK):
+        raise ArgumentTypeError(f'expected a file that can be written, got {text!r}')
+    return text
 
 
 def load_config(path: str | os.PathLike, options: dict[str, Any] | None = None) -> Config:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mmpointvideo.engine.options import add_cfg_options, load_config
+from mmpointvideo.engine.options import add_cfg_options, load_config, output_file
 
 
 @pytest.fixture
@@ -49,3 +49,15 @@ def test_options_that_no_run_reads(config: Path, pair: str, message: str) -> Non
 def test_no_such_config(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match='expected a config file, got .*none.py'):
         load_config(tmp_path / 'none.py')
+
+
+def test_files_that_cannot_be_written(tmp_path: Path, capsys) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--out', type=output_file)
+    path = str(tmp_path / 'new' / 'metrics.json')
+    assert parser.parse_args(['--out', path]).out == path
+    (tmp_path / 'file').touch()
+    for bad in (tmp_path, tmp_path / 'file' / 'metrics.json'):
+        with pytest.raises(SystemExit):
+            parser.parse_args(['--out', str(bad)])
+        assert f'{bad}' in capsys.readouterr().err

@@ -10,7 +10,7 @@ import argparse
 import os
 
 from mmpointvideo.apis import build_feature_dataloader, extract_features, init_feature_model
-from mmpointvideo.engine.options import add_cfg_options, load_config
+from mmpointvideo.engine.options import add_cfg_options, load_config, output_file
 from mmpointvideo.evaluation import knn_video_accuracy
 from mmpointvideo.utils.atomic import write_json
 
@@ -31,7 +31,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         help='training batches that the BN statistics of a random encoder are measured on; 0: none',
     )
     parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU where there is one)')
-    parser.add_argument('--out', help='write the result into this JSON file')
+    parser.add_argument('--out', type=output_file, help='write the result into this JSON file')
     add_cfg_options(parser)
     return parser.parse_args(args)
 

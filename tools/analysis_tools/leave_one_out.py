@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from mmpointvideo.apis import build_feature_dataloader, extract_features, init_feature_model
-from mmpointvideo.engine.options import add_cfg_options, load_config
+from mmpointvideo.engine.options import add_cfg_options, load_config, output_file
 from mmpointvideo.evaluation import knn_classify, leave_one_group_out
 from mmpointvideo.utils.atomic import write_json
 from mmpointvideo.visualization.export import require
@@ -44,7 +44,7 @@ def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--prefix', default='encoder.', help="the encoder's name in the checkpoint")
     parser.add_argument('--seed', type=int, default=0, help='of the random encoder')
     parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU where there is one)')
-    parser.add_argument('--out', help='write the result into this JSON file')
+    parser.add_argument('--out', type=output_file, help='write the result into this JSON file')
     add_cfg_options(parser)
     return parser.parse_args(args)
 

@@ -29,7 +29,7 @@ from mmengine.runner import Runner, set_random_seed
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile, record_function
 
-from mmpointvideo.engine.options import add_cfg_options, load_config
+from mmpointvideo.engine.options import add_cfg_options, load_config, output_file
 from mmpointvideo.ops import available_backends, dispatch
 from mmpointvideo.registry import MODELS
 from mmpointvideo.utils.atomic import write_json
@@ -78,7 +78,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--steps', type=int, default=5, help='steps that are measured')
     parser.add_argument('--warmup', type=int, default=3, help='steps before that')
     parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU where there is one)')
-    parser.add_argument('--out', help='write the result into this JSON file')
+    parser.add_argument('--out', type=output_file, help='write the result into this JSON file')
     add_cfg_options(parser)
     return parser.parse_args(args)
 

@@ -17,7 +17,7 @@ import numpy as np
 from mmengine.utils import track_iter_progress
 
 from mmpointvideo.apis import build_scene_dataset, init_model, score_scenes, segment_scene
-from mmpointvideo.engine.options import add_cfg_options, load_config
+from mmpointvideo.engine.options import add_cfg_options, load_config, output_file
 from mmpointvideo.utils.atomic import atomic_write, write_json
 
 
@@ -34,7 +34,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         type=int,
         help='so many evenly spaced frames of every video (default: all that are labelled)',
     )
-    parser.add_argument('--out', help='write the metrics into this JSON file')
+    parser.add_argument('--out', type=output_file, help='write the metrics into this JSON file')
     parser.add_argument(
         '--save-dir',
         type=Path,
