@@ -210,7 +210,7 @@ def test_one_process_needs_no_changes() -> None:
 def test_a_run_is_not_resumed_from_another_model(tmp_path: Path) -> None:
     other = tmp_path / 'other.pth'
     Runner.from_cfg(make_config(tmp_path / 'run', **{'train_cfg.max_epochs': 1})).train()
-    state = torch.load(tmp_path / 'run/epoch_1.pth', weights_only=False)
+    state = CheckpointLoader.load_checkpoint(str(tmp_path / 'run/epoch_1.pth'))
     name = next(iter(state['state_dict']))
     state['state_dict']['more'] = state['state_dict'].pop(name)
     torch.save(state, other)

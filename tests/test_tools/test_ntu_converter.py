@@ -86,7 +86,7 @@ def test_published_points_that_are_no_pixels(tool, tmp_path):
     store = PointVideoStore(tmp_path / 'out' / 'videos' / f'{NAMES[0]}.pvs')
     assert store.encoding == 'points' and store.num_points.tolist() == [49, 60]
     np.testing.assert_allclose(store.read([1]).xyz, clouds[1] * 65535, rtol=1e-6)
-    assert 'NaN left out' in store.meta['repairs'][0]
+    assert 'NaN or infinity left out' in store.meta['repairs'][0]
 
 
 def test_skeletons(tool, tmp_path):
