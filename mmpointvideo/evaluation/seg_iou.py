@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dist import all_gather_object, broadcast_object_list, is_main_process
-from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from mmpointvideo.registry import METRICS
 
+from .clip_metric import ClipMetric
+
 
 @METRICS.register_module()
-class SegIoU(BaseMetric):
+class SegIoU(ClipMetric):
     """Per-class IoU over all points of the data set that count.
 
     A point counts inside its sample's ``loss_mask`` and where its label is not ``ignore_index``.
@@ -113,45 +113,16 @@ class SegIoU(BaseMetric):
             return list(known)
         return [str(number) for number in range(self.num_classes)]
 
-    def evaluate(self, size: int) -> dict[str, float]:
-        """Gather the counts of all processes and compute the metrics.
-
-        Args:
-            size: Number of clips of the data set.
-
-        Raises:
-            ValueError: If the number of different clips is not ``size``.
-        """
-        parts = all_gather_object(list(self.results))
-        self.results.clear()
-        metrics: list[dict[str, float] | str | None] = [None]
-        if is_main_process():
-            clips = dict(row for part in parts for row in part)
-            if size and len(clips) == size:
-                found = self.compute_metrics(list(clips.values()))
-                lead = f'{self.prefix}/' if self.prefix else ''
-                metrics = [{lead + name: value for name, value in found.items()}]
-            else:
-                metrics = [
-                    f'SegIoU expects every one of the {size} clips of the data set, at '
-                    f'least one, got {len(clips)}: does the dataloader drop the last batch, or the '
-                    'data set give several clips one sample_idx?'
-                ]
-        broadcast_object_list(metrics)
-        if not isinstance(metrics[0], dict):  # all processes stop, not the first alone
-            raise ValueError(metrics[0])
-        return metrics[0]
-
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Metrics of distinct clips; logs the table of classes.
 
         Args:
-            results: Confusion matrices, ``(num_classes, num_classes)`` each.
+            results: Clips as ``(sample_idx, confusion matrix)``, ``(num_classes, num_classes)``.
 
         Returns:
             The metrics in percent.
         """
-        confusion = np.sum(results, axis=0)
+        confusion = np.sum([matrix for _, matrix in results], axis=0)
         right, labelled = confusion.diagonal(), confusion.sum(axis=1)
         union = labelled + confusion.sum(axis=0) - right
         iou = 100 * right / np.maximum(union, 1)

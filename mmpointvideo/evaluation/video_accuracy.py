@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dist import all_gather_object, broadcast_object_list, is_main_process
-from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from mmpointvideo.registry import METRICS
 
+from .clip_metric import ClipMetric
+
 
 @METRICS.register_module()
-class VideoAccuracy(BaseMetric):
+class VideoAccuracy(ClipMetric):
     """Class probabilities averaged over a video's clips, then compared with its label.
 
     Reported, in percent: ``video_acc`` (top-1), ``video_acc_top5`` and so on for every k of
@@ -64,35 +64,6 @@ class VideoAccuracy(BaseMetric):
                 raise ValueError(f'video {sample["video_id"]}: the prediction is not finite')
             label = int(np.asarray(sample['gt_label']).reshape(-1)[0])
             self.results.append((int(sample['sample_idx']), sample['video_id'], label, score))
-
-    def evaluate(self, size: int) -> dict[str, float]:
-        """Gather the clips of all processes and compute the metrics.
-
-        Args:
-            size: Number of clips of the data set.
-
-        Raises:
-            ValueError: If the number of different clips is not ``size``.
-        """
-        parts = all_gather_object(list(self.results))
-        self.results.clear()
-        metrics: list[dict[str, float] | str | None] = [None]
-        if is_main_process():
-            clips = {row[0]: row for part in reversed(parts) for row in part}
-            if size and len(clips) == size:
-                found = self.compute_metrics([clips[index] for index in sorted(clips)])
-                lead = f'{self.prefix}/' if self.prefix else ''
-                metrics = [{lead + name: value for name, value in found.items()}]
-            else:
-                metrics = [
-                    f'VideoAccuracy expects every one of the {size} clips of the data set, at '
-                    f'least one, got {len(clips)}: does the dataloader drop the last batch, or the '
-                    'data set give several clips one sample_idx?'
-                ]
-        broadcast_object_list(metrics)
-        if not isinstance(metrics[0], dict):  # all processes stop, not the first alone
-            raise ValueError(metrics[0])
-        return metrics[0]
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Metrics of distinct clips.
