@@ -17,7 +17,6 @@ from defaults import test_videos as pick_videos
 
 from mmpointvideo.apis import PointVideoInferencer, Video, open_video
 from mmpointvideo.apis.inference import class_names
-from mmpointvideo.datasets.clips import clip_span
 from mmpointvideo.visualization import PointClip, categorical_palette, draw_sheet, write_png
 from mmpointvideo.visualization.render import figure_image
 
@@ -74,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         return ', '.join(f'{names[i]} {scores[i]:.2f}' for i in order)
 
     pipeline = inferencer.pipeline
-    length = clip_span(pipeline.num_frames, pipeline.frame_interval)
+    length = pipeline.span
     for index in spread_frames(len(result['clip_starts']), args.lines):
         start = result['clip_starts'][index]
         last = min(start + length, video.num_frames) - 1

@@ -21,7 +21,6 @@ from defaults import PROBE, add_data_root, describe, make_parser, read_videos
 from defaults import test_videos as pick_videos
 
 from mmpointvideo.apis import PointVideoInferencer, open_video
-from mmpointvideo.datasets.clips import clip_span
 from mmpointvideo.simulation import DepthCamera
 
 
@@ -92,8 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> list[float]:
             print(f'stream: {describe(chosen, meta)}')
         frames = stored_frames(args.source, args.rate)
     inferencer = PointVideoInferencer(args.config, args.checkpoint, args.device)
-    pipeline = inferencer.pipeline
-    length = clip_span(pipeline.num_frames, pipeline.frame_interval)
+    length = inferencer.pipeline.span
     window: deque[np.ndarray] = deque(maxlen=length)
     latencies = []
     try:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmpointvideo.engine import finish_launch, prepare_launch, require_all_weights
 from mmpointvideo.engine.options import add_cfg_options, load_config, output_file
 from mmpointvideo.utils.atomic import write_json
+from mmpointvideo.utils.dist import unwrap_model
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
@@ -50,7 +50,7 @@ def merge_args(args: argparse.Namespace) -> Config:
 def run_test(cfg: Config, checkpoint: str) -> dict[str, float]:
     """The metrics of a checkpoint that has every weight of the model."""
     runner = Runner.from_cfg(cfg)
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = unwrap_model(runner.model)
     require_all_weights(model, checkpoint)
     return {name: float(value) for name, value in runner.test().items()}
 

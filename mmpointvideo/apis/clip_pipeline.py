@@ -8,7 +8,7 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from mmpointvideo.datasets.clips import check_clip_options, clip_starts
+from mmpointvideo.datasets.clips import check_clip_options, clip_span, clip_starts
 from mmpointvideo.datasets.transforms import (
     LoadPointVideoFrames,
     MapPointLabels,
@@ -86,6 +86,11 @@ class ClipPipeline:
             self.steps.append(built)
         self.is_scene = is_scene
         self.halves: bool = is_scene and bool(dataset.get('halves', True))
+
+    @property
+    def span(self) -> int:
+        """Frames of the video from a clip's first to its last one."""
+        return clip_span(self.num_frames, self.frame_interval)
 
     def starts(self, total_frames: int, clips: int | str | None = None) -> list[int]:
         """First frames of a video's clips.

@@ -1,10 +1,13 @@
-"""Collectives that carry gradients."""
+"""Several processes: collectives that carry gradients, and the model in its wrapper."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from mmengine.model import is_model_wrapper
+from torch import Tensor, nn
 
 
 class _GatherRows(torch.autograd.Function):
@@ -77,3 +80,8 @@ def reduce_sum(value: Tensor) -> Tensor:
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
         return value
     return _ReduceSum.apply(value)
+
+
+def unwrap_model(model: nn.Module) -> Any:
+    """The model itself, without the wrapper that several processes put around it."""
+    return model.module if is_model_wrapper(model) else model

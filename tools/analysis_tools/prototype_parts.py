@@ -25,7 +25,6 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS, init_default_scope
 from mmengine.utils import track_iter_progress
 from torch import Tensor
@@ -171,7 +170,6 @@ def calibrate(model: Any, frames: Frames) -> None:
 
 def evaluate(args: argparse.Namespace) -> dict[str, Any]:
     """All rows: name to scores."""
-    MMLogger.get_instance('prototype_parts', log_level='WARNING')  # no list of weights
     cfg = load_config(args.config, args.cfg_options)
     checkpoints = find_checkpoints(args.checkpoints)
     torch.manual_seed(args.seed)

@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import BaseModel, is_model_wrapper
+from mmengine.model import BaseModel
 from mmengine.runner import Runner
 
 from mmpointvideo.registry import HOOKS
+from mmpointvideo.utils.dist import unwrap_model
 
 from .sync_buffers_hook import average_batch_norm
 
@@ -64,7 +65,7 @@ class CalibrateBatchNormHook(Hook):
         """Measure, once per run."""
         if runner.iter > 0:
             return
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap_model(runner.model)
         seen = calibrate_batch_norm(model, runner.train_dataloader, self.num_batches)
         average_batch_norm(model)
         runner.logger.info(f'batch norm statistics of the encoder measured on {seen} batches')

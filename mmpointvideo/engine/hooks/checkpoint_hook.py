@@ -9,7 +9,6 @@ from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook as BaseCheckpointHook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch.distributed.fsdp import FullyShardedDataParallel
 
@@ -17,6 +16,7 @@ from mmpointvideo.engine import atomic_backend  # noqa: F401  (registers 'atomic
 from mmpointvideo.engine.checkpoint import require_all_weights
 from mmpointvideo.registry import HOOKS
 from mmpointvideo.utils.atomic import atomic_write
+from mmpointvideo.utils.dist import unwrap_model
 
 from .sync_buffers_hook import average_batch_norm
 
@@ -81,7 +81,7 @@ class CheckpointHook(BaseCheckpointHook):
             ValueError: If the checkpoint is not one of the run's model.
         """
         if runner._resume and not isinstance(runner.model, FullyShardedDataParallel):
-            model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+            model = unwrap_model(runner.model)
             require_all_weights(model, checkpoint)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:

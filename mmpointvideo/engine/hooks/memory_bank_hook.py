@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmpointvideo.registry import HOOKS
+from mmpointvideo.utils.dist import unwrap_model
 
 
 @HOOKS.register_module()
@@ -22,7 +22,7 @@ class MemoryBankHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Check that there is something to update."""
-        model = _unwrap(runner)
+        model = unwrap_model(runner.model)
         if getattr(model, 'memory_bank', None) is None:
             raise ValueError(
                 f'MemoryBankHook expects a model with a memory_bank, got {type(model).__name__} '
@@ -38,8 +38,4 @@ class MemoryBankHook(Hook):
     ) -> None:
         """Store what was encoded, if the optimiser made its step."""
         if runner.optim_wrapper.should_update():
-            _unwrap(runner).update_memory()
-
-
-def _unwrap(runner: Runner):
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
+            unwrap_model(runner.model).update_memory()

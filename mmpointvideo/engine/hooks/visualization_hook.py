@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmpointvideo.registry import HOOKS
+from mmpointvideo.utils.dist import unwrap_model
 
 
 @HOOKS.register_module()
@@ -77,7 +77,7 @@ class VisualizationHook(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Draw maps of prototypes, every ``interval`` epochs, where the model has prototypes."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap_model(runner.model)
         if getattr(model, 'cluster_head', None) is None or not self.every_n_epochs(
             runner, self.interval
         ):

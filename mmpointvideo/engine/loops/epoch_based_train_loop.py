@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop as BaseEpochBasedTrainLoop
 from torch import nn
 
 from mmpointvideo.registry import LOOPS
+from mmpointvideo.utils.dist import unwrap_model
 
 _POSITION = 'data_position'
 
@@ -62,9 +62,7 @@ class EpochBasedTrainLoop(BaseEpochBasedTrainLoop):
             # imported here: the models import this package
             from mmpointvideo.engine.compilation import prepare_compilation
 
-            model = self.runner.model
-            model = model.module if is_model_wrapper(model) else model
-            prepare_compilation(model, self.runner.optim_wrapper)
+            prepare_compilation(unwrap_model(self.runner.model), self.runner.optim_wrapper)
         self.runner.call_hook('before_train')
         if self._iter > 0 and position == 0 and self._epoch > 0:
             self._validate()

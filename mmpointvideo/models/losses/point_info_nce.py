@@ -166,10 +166,14 @@ class PointInfoNCELoss(nn.Module):
         k = self.num_neighbors if num_neighbors is None else num_neighbors
         use_batch = self.in_batch_negatives or len(bank) == 0
         with torch.autocast(prediction.device.type, enabled=False):
-            prediction, target = (_unit(x) for x in at_least_float32(prediction, target))
+            prediction, target = (
+                F.normalize(x, dim=-1) for x in at_least_float32(prediction, target)
+            )
             bank = bank.detach().to(target.dtype)
-            bank = bank if unit_bank else _unit(bank)
-            others = target if batch_target is None else _unit(batch_target.to(target.dtype))
+            bank = bank if unit_bank else F.normalize(bank, dim=-1)
+            others = target
+            if batch_target is not None:
+                others = F.normalize(batch_target.to(target.dtype), dim=-1)
             if not use_batch:
                 others = others[:0]
 
@@ -277,7 +281,3 @@ class PointInfoNCELoss(nn.Module):
             f'num_neighbors={self.num_neighbors}, weighting={self.weighting!r}, '
             f'anchor={self.anchor!r}, in_batch_negatives={self.in_batch_negatives}'
         )
-
-
-def _unit(x: Tensor) -> Tensor:
-    return F.normalize(x, dim=-1)
