@@ -9,7 +9,7 @@ from torch import nn
 
 from mmpointvideo.models.encoders import PSTNetEncoder
 from mmpointvideo.models.layers import P4DConv, P4DTransConv, PSTConv, PSTConvTranspose
-from mmpointvideo.ops import dispatch
+from mmpointvideo.ops.backends import BACKENDS
 
 _TUBE_LAYERS = (P4DConv, P4DTransConv, PSTConv, PSTConvTranspose, PSTNetEncoder)
 
@@ -26,11 +26,11 @@ def prepare_compilation(model: nn.Module, optim_wrapper: Any = None) -> None:
         model: The model, unwrapped.
         optim_wrapper: Its optimiser's wrapper, if there is one.
     """
-    for name, backend in dispatch.BACKENDS.items():
-        table = dispatch._table(backend)
-        if name != 'torch' and table is not None:
-            for op, function in table.items():
-                table[op] = _leave_alone(function)
+    for name, backend in BACKENDS.items():
+        if name != 'torch':
+            operators = backend.operators()
+            for op, function in operators.items():
+                operators[op] = _leave_alone(function)
     owners: list[tuple[Any, str]] = [
         (model, 'parse_losses'),
         (getattr(model, 'data_preprocessor', None), 'forward'),

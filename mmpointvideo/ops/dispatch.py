@@ -12,26 +12,9 @@ from contextlib import contextmanager
 
 from torch import Tensor
 
-from .backends import BACKENDS, ORDER, Backend, BackendUnavailable
+from .backends import BACKENDS, ORDER
 
 _forced: str | None = None
-_tables: dict[str, dict[str, Callable] | BackendUnavailable] = {}
-
-
-def _table(backend: Backend) -> dict[str, Callable] | None:
-    """The operators of a backend, loaded once; None where it is not usable."""
-    if backend.name not in _tables:
-        try:
-            _tables[backend.name] = backend.load()
-        except BackendUnavailable as error:
-            _tables[backend.name] = error
-    table = _tables[backend.name]
-    return None if isinstance(table, BackendUnavailable) else table
-
-
-def give_up(name: str, reason: str) -> None:
-    """Stop using a backend in this process; where it was forced, PyTorch takes over."""
-    _tables[name] = BackendUnavailable(reason)
 
 
 def available_backends() -> tuple[str, ...]:
@@ -40,7 +23,7 @@ def available_backends() -> tuple[str, ...]:
     ``torch`` is always among them; ``numba`` (CPU) needs ``pip install mmpointvideo[fast]``;
     ``triton`` needs a CUDA device, ``pointnet2_ops`` and ``mmcv`` their compiled operators too.
     """
-    return tuple(name for name in ORDER if _table(BACKENDS[name]) is not None)
+    return tuple(name for name in ORDER if BACKENDS[name].obstacle is None)
 
 
 def get_backend() -> str | None:
@@ -66,9 +49,9 @@ def set_backend(name: str | None) -> None:
         return
     if name not in BACKENDS:
         raise ValueError(f'expected a backend out of {sorted(BACKENDS)}, got {name!r}')
-    if _table(BACKENDS[name]) is None:
+    if BACKENDS[name].obstacle is not None:
         raise ValueError(
-            f'backend {name!r} is not usable here: {_tables[name]}; '
+            f'backend {name!r} is not usable here: {BACKENDS[name].obstacle}; '
             f'usable: {list(available_backends())}'
         )
     _forced = name
@@ -89,7 +72,7 @@ def resolve(op: str, tensor: Tensor) -> Callable:
     """The implementation of ``op`` for tensors on the device and of the type of ``tensor``."""
     if _forced is not None:
         backend = BACKENDS[_forced]
-        implementation = (_table(backend) or {}).get(op)
+        implementation = backend.operators().get(op)
         if implementation is not None:
             if not backend.supports(tensor):
                 raise ValueError(
@@ -101,9 +84,7 @@ def resolve(op: str, tensor: Tensor) -> Callable:
         for name in ORDER:
             backend = BACKENDS[name]
             if backend.supports(tensor):
-                implementation = (_table(backend) or {}).get(op)
+                implementation = backend.operators().get(op)
                 if implementation is not None:
                     return implementation
-    table = _table(BACKENDS['torch'])
-    assert table is not None
-    return table[op]
+    return BACKENDS['torch'].operators()[op]

@@ -10,7 +10,7 @@ import pytest
 from mmengine.config import Config
 
 from mmpointvideo import ops
-from mmpointvideo.ops import dispatch
+from mmpointvideo.ops.backends import BACKENDS
 from mmpointvideo.testing import shrink_config, write_tiny_dataset
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,10 +34,7 @@ def test_all_parts_of_a_pretraining_step(tool, tmp_path, capsys, backend):
     cfg = Config.fromfile(ROOT / 'configs' / 'pointcpsc' / name)
     cfg = shrink_config(cfg, tmp_path / 'data', tmp_path)
     cfg.dump(tmp_path / 'config.py')
-    before = {
-        name: table if not isinstance(table, dict) else dict(table)
-        for name, table in dispatch._tables.items()
-    }
+    before = {name: dict(backend.operators()) for name, backend in BACKENDS.items()}
     with ops.use_backend(backend):
         result = tool.main(
             [str(tmp_path / 'config.py'), '--steps', '1', '--warmup', '1']
@@ -50,9 +47,8 @@ def test_all_parts_of_a_pretraining_step(tool, tmp_path, capsys, backend):
     printed = capsys.readouterr().out
     assert 'points that the layers after the first read: ' in printed
     assert 'ms a step' in printed and '| furthest point sampling |' in printed
-    assert before.keys() <= dispatch._tables.keys()
-    for name, table in before.items():  # no mark stays
-        assert dispatch._tables[name] == table
+    for name, functions in before.items():  # no mark stays
+        assert BACKENDS[name].operators() == functions
 
 
 def test_backward_passes_belong_to_their_forward_part(tool):

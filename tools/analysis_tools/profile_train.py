@@ -30,7 +30,7 @@ from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from mmpointvideo.engine.options import add_cfg_options, load_config, output_file
-from mmpointvideo.ops import available_backends, dispatch
+from mmpointvideo.ops.backends import BACKENDS
 from mmpointvideo.registry import MODELS
 from mmpointvideo.utils.atomic import write_json
 
@@ -100,15 +100,11 @@ def mark_parts(model: torch.nn.Module, optim_wrapper: Any) -> Callable[[], None]
     Returns:
         A function that takes the marks off the operators again, which are the process'.
     """
-    available_backends()  # loads the tables
-    before = {
-        name: dict(table) for name, table in dispatch._tables.items() if isinstance(table, dict)
-    }
-    for name, table in before.items():
+    before = {name: dict(backend.operators()) for name, backend in BACKENDS.items()}
+    for name, functions in before.items():
         for part, operators in _OPERATORS.items():
-            for operator in operators:
-                if operator in table:
-                    dispatch._tables[name][operator] = _in_range(part, table[operator])  # type: ignore[index]
+            for operator in functions.keys() & operators:
+                BACKENDS[name].operators()[operator] = _in_range(part, functions[operator])
     for module in model.modules():
         if module is not model and callable(getattr(module, 'loss', None)):
             module.loss = _in_range('loss', module.loss)  # type: ignore[assignment]
@@ -121,7 +117,8 @@ def mark_parts(model: torch.nn.Module, optim_wrapper: Any) -> Callable[[], None]
         setattr(optim_wrapper, name, _in_range('optimiser', getattr(optim_wrapper, name)))
 
     def undo() -> None:
-        dispatch._tables.update(before)
+        for name, functions in before.items():
+            BACKENDS[name].operators().update(functions)
 
     return undo
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ class BackendUnavailable(RuntimeError):
     """A backend cannot be used here; the message says why and what to install."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Backend:
     """One family of implementations of the point operators.
 
@@ -29,6 +29,28 @@ class Backend:
     load: Callable[[], dict[str, Callable]]
     device_type: str | None = None
     dtypes: tuple[torch.dtype, ...] | None = None
+    _loaded: dict[str, Callable] | BackendUnavailable | None = field(
+        default=None, init=False, repr=False
+    )
+
+    def operators(self) -> dict[str, Callable]:
+        """Its operators by name, loaded once; none where it is not usable."""
+        if self._loaded is None:
+            try:
+                self._loaded = self.load()
+            except BackendUnavailable as error:
+                self._loaded = error
+        return {} if isinstance(self._loaded, BackendUnavailable) else self._loaded
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why it is not usable here; None where it is."""
+        self.operators()
+        return str(self._loaded) if isinstance(self._loaded, BackendUnavailable) else None
+
+    def retire(self, reason: str) -> None:
+        """Stop using it in this process; where it was forced, PyTorch takes over."""
+        self._loaded = BackendUnavailable(reason)
 
     @property
     def description(self) -> str:
