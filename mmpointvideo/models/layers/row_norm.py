@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ...ops.dispatch import resolve
 from ...ops.tube_rows import TubeRows
 from ...utils.dist import reduce_sum
-from .frame_batch_norm import update_running_averages
+from .running_averages import update_running_averages
 from .sync_batch_norm import is_synchronized, sync_normalize
 
 

@@ -14,6 +14,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from .running_averages import update_running_averages
+
 
 class SyncFrameBatchNorm(nn.BatchNorm1d):
     """``nn.BatchNorm1d`` over all processes; without processes it is one.
@@ -92,8 +94,6 @@ class _Normalize(torch.autograd.Function):
                 'or call eval()'
             )
         if norm.training:
-            from .frame_batch_norm import update_running_averages
-
             update_running_averages(norm, mean, var, number)
         inverse_std = (var + norm.eps).rsqrt()
         normalized = centered.mul_(expand(inverse_std))
