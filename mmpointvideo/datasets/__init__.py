@@ -10,6 +10,7 @@ from .msr_action3d import MSRAction3DDataset
 from .ntu_rgbd import NTURGBDDataset
 from .nvgesture import NvGestureDataset
 from .point_video_folder import PointVideoFolderDataset
+from .sample_index import SampleIndex, sample_randomness
 from .samplers import DefaultSampler, GroupedSampler
 from .segments import split_segments
 from .storage import PointVideoStore, PointVideoStoreError, PointVideoWriter
@@ -27,6 +28,8 @@ __all__ = [
     'PointVideoStore',
     'PointVideoStoreError',
     'PointVideoWriter',
+    'SampleIndex',
     'Synthia4DDataset',
+    'sample_randomness',
     'split_segments',
 ]

@@ -13,7 +13,7 @@ from mmpointvideo.registry import DATASETS, TRANSFORMS
 
 from .annotations import read_annotations
 from .clips import Clips, ShortVideos, check_clip_options, clip_span, clip_starts
-from .samplers import sample_randomness
+from .sample_index import sample_randomness
 
 _CLIP_DTYPE = np.dtype(
     [('video', '<i4'), ('start', '<i4'), ('clip_index', '<i4'), ('num_clips', '<i4')]

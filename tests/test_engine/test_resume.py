@@ -16,8 +16,13 @@ from mmengine.dataset import ConcatDataset, RepeatDataset
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmpointvideo.datasets import MSRAction3DDataset, PointVideoStoreError
-from mmpointvideo.datasets.samplers import DefaultSampler, SampleIndex, sample_randomness
+from mmpointvideo.datasets import (
+    DefaultSampler,
+    MSRAction3DDataset,
+    PointVideoStoreError,
+    SampleIndex,
+    sample_randomness,
+)
 from mmpointvideo.engine import prepare_launch
 from mmpointvideo.testing import write_tiny_dataset
 from mmpointvideo.testing.interruption import (

@@ -10,7 +10,7 @@ from mmengine.dataset import DefaultSampler as BaseDefaultSampler
 
 from mmpointvideo.registry import DATA_SAMPLERS
 
-from .sample_index import SampleIndex
+from ..sample_index import SampleIndex
 
 
 @DATA_SAMPLERS.register_module()
