@@ -10,7 +10,8 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
-from mmpointvideo.engine import finish_launch, prepare_launch, require_all_weights
+from mmpointvideo.checkpoints import require_all_weights
+from mmpointvideo.engine import finish_launch, prepare_launch
 from mmpointvideo.engine.options import add_cfg_options, load_config, output_file
 from mmpointvideo.utils.atomic import write_json
 from mmpointvideo.utils.dist import unwrap_model

@@ -13,7 +13,7 @@ from mmengine.runner import Runner, set_random_seed
 from mmengine.utils import ProgressBar
 from torch.utils.data import DataLoader
 
-from mmpointvideo.engine import load_encoder_weights
+from mmpointvideo.checkpoints import load_encoder_weights
 from mmpointvideo.engine.hooks import calibrate_batch_norm
 
 from .init_model import init_model

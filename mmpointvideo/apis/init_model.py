@@ -10,8 +10,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
-from mmpointvideo.engine import require_all_weights
-from mmpointvideo.engine.checkpoint import read_state_dict
+from mmpointvideo.checkpoints import read_state_dict, require_all_weights
 from mmpointvideo.registry import MODELS
 
 

@@ -9,7 +9,7 @@ from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from mmpointvideo.engine.checkpoint import load_encoder_weights
+from mmpointvideo.checkpoints import load_encoder_weights
 from mmpointvideo.registry import MODELS
 from mmpointvideo.structures import PointVideoDataSample
 

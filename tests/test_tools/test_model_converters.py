@@ -10,8 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmpointvideo.engine import require_all_weights
-from mmpointvideo.engine.checkpoint import load_encoder_weights
+from mmpointvideo.checkpoints import load_encoder_weights, require_all_weights
 from mmpointvideo.models.layers import P4DConv, PSTConv
 from mmpointvideo.registry import MODELS
 

@@ -38,8 +38,7 @@ from mmpointvideo.apis.superpoints import (
     nearest_superpoints,
     pack_segment,
 )
-from mmpointvideo.engine import require_all_weights
-from mmpointvideo.engine.checkpoint import read_state_dict
+from mmpointvideo.checkpoints import read_state_dict, require_all_weights
 from mmpointvideo.engine.options import add_cfg_options, load_config
 from mmpointvideo.evaluation.clustering import contingency, normalized_mutual_info, purity
 from mmpointvideo.simulation.bodies import PART_NAMES

@@ -23,8 +23,8 @@ from mmpointvideo.datasets.conversion import (
     report_to_json,
     run_jobs,
 )
+from mmpointvideo.datasets.conversion.actions import BuiltinSettings, make_builtin_video, video_name
 from mmpointvideo.simulation.actions import ACTION_CLASSES
-from mmpointvideo.simulation.builtin import BuiltinSettings, make_builtin_video, video_name
 from mmpointvideo.utils.atomic import atomic_write, write_json
 
 BYTES_PER_FRAME = 4 * 320 * 240

@@ -24,9 +24,8 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
-from mmpointvideo.engine import require_all_weights
-from mmpointvideo.engine.checkpoint import compare_weights
-from mmpointvideo.engine.safe_loading import weights_only
+from mmpointvideo.checkpoints import compare_weights, require_all_weights
+from mmpointvideo.checkpoints.safe_loading import weights_only
 from mmpointvideo.utils.atomic import atomic_write
 
 BN = r'(weight|bias|running_mean|running_var|num_batches_tracked)'

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from mmpointvideo.engine.checkpoint import read_state_dict
+from mmpointvideo.checkpoints import read_state_dict
 from mmpointvideo.utils.atomic import atomic_write
 from mmpointvideo.version import __version__
 

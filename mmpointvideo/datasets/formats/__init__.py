@@ -1,6 +1,6 @@
-"""Readers of raw and published file formats."""
+"""Readers (and writers, for generated videos) of raw and published file formats."""
 
-from .msr_bin import MSRHeader, iter_msr_frames, read_msr_header
+from .msr_bin import MSRHeader, iter_msr_frames, read_msr_header, write_msr_bin
 from .point_files import POINT_SUFFIXES, PointFrame, read_point_file
 from .published_npz import read_published_npz
 
@@ -12,4 +12,5 @@ __all__ = [
     'read_msr_header',
     'read_point_file',
     'read_published_npz',
+    'write_msr_bin',
 ]

@@ -4,15 +4,18 @@ Little-endian int32 number of frames, width and height, then frame after frame `
 depths, 0 where nothing was measured.
 """
 
+from __future__ import annotations
+
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from mmpointvideo.datasets.frame_codec import MAX_IMAGE_PIXELS
+from mmpointvideo.utils.atomic import atomic_write
 
 _HEADER = struct.Struct('<iii')
 
@@ -23,6 +26,11 @@ class MSRHeader(NamedTuple):
     num_frames: int
     width: int
     height: int
+
+
+def msr_bin_size(num_frames: int, width: int, height: int) -> int:
+    """Bytes of a raw depth video."""
+    return _HEADER.size + 4 * num_frames * width * height
 
 
 def read_msr_header(path: str | os.PathLike) -> MSRHeader:
@@ -46,7 +54,7 @@ def read_msr_header(path: str | os.PathLike) -> MSRHeader:
             f'{path}: not a raw MSR depth video: the header says {frames} frames of '
             f'{width} x {height} pixels'
         )
-    expected = _HEADER.size + 4 * frames * width * height
+    expected = msr_bin_size(frames, width, height)
     if size != expected:
         what = 'truncated' if size < expected else 'oversized'
         raise ValueError(
@@ -74,3 +82,37 @@ def iter_msr_frames(path: str | os.PathLike) -> Iterator[np.ndarray]:
             if len(data) != 4 * width * height:
                 raise ValueError(f'{path}: truncated in frame {index}')
             yield np.frombuffer(data, '<u4').reshape(height, width)
+
+
+def write_msr_bin(
+    path: str | os.PathLike,
+    frames: Iterable[np.ndarray],
+    num_frames: int,
+    width: int = 320,
+    height: int = 240,
+) -> None:
+    """Write a raw depth video, atomically.
+
+    Args:
+        path: Where the file shall be.
+        frames: Depth images ``(H, W)`` of unsigned integers, 0 is background.
+        num_frames: How many there are.
+        width: Of the images.
+        height: Of the images.
+
+    Raises:
+        ValueError: If the frames are not as announced; nothing is written then.
+    """
+    written = 0
+    with atomic_write(path) as file:
+        file.write(_HEADER.pack(num_frames, width, height))
+        for frame in frames:
+            if frame.shape != (height, width) or frame.dtype.kind != 'u':
+                raise ValueError(
+                    f'{path}, frame {written}: expected unsigned integers of shape '
+                    f'{(height, width)}, got {frame.dtype} {frame.shape}'
+                )
+            file.write(frame.astype('<u4').tobytes())
+            written += 1
+        if written != num_frames:
+            raise ValueError(f'{path}: expected {num_frames} frames, got {written}')

@@ -12,8 +12,8 @@ from mmengine.hooks import CheckpointHook as BaseCheckpointHook
 from mmengine.runner import Runner
 from torch.distributed.fsdp import FullyShardedDataParallel
 
+from mmpointvideo.checkpoints import require_all_weights
 from mmpointvideo.engine import atomic_backend  # noqa: F401  (registers 'atomic_local')
-from mmpointvideo.engine.checkpoint import require_all_weights
 from mmpointvideo.registry import HOOKS
 from mmpointvideo.utils.atomic import atomic_write
 from mmpointvideo.utils.dist import unwrap_model

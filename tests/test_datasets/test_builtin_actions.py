@@ -6,10 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from mmpointvideo.datasets.formats import iter_msr_frames, read_msr_header
+from mmpointvideo.datasets.conversion.actions import BuiltinSettings, make_builtin_video
+from mmpointvideo.datasets.formats import iter_msr_frames, read_msr_header, write_msr_bin
 from mmpointvideo.datasets.storage import PointVideoStore
 from mmpointvideo.simulation import ACTION_CLASSES, MSR_BODY, SensorNoise, generate_action
-from mmpointvideo.simulation.builtin import BuiltinSettings, make_builtin_video, write_msr_bin
 from mmpointvideo.simulation.sensor import simulate_depth_video
 from mmpointvideo.simulation.subjects import sample_subject
 

@@ -17,7 +17,7 @@ from mmengine.runner import load_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 
 import mmpointvideo  # noqa: F401  (importing the package is what makes loading safe)
-from mmpointvideo.engine.safe_loading import weights_only
+from mmpointvideo.checkpoints.safe_loading import weights_only
 
 
 class Touch:

@@ -1,31 +1,27 @@
-"""The built-in data set: procedural actions as raw MSR depth videos, and from there to stores.
-
-Importing this module imports the data sets' conversion code, which the rest of the simulation
-does without.
-"""
+"""Generated actions: raw MSR-Action3D videos that were never recorded."""
 
 from __future__ import annotations
 
 import os
-import struct
 import zlib
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
+from mmpointvideo.datasets.formats.msr_bin import msr_bin_size, write_msr_bin
+from mmpointvideo.simulation import (
+    ACTION_CLASSES,
+    MSR_BODY,
+    MSR_CAMERA,
+    SensorNoise,
+    generate_action,
+    sample_subject,
+    simulate_depth_video,
+)
 
-from mmpointvideo.datasets.conversion import VideoReport, convert_msr_bin
-from mmpointvideo.datasets.conversion.runner import existing_report
-from mmpointvideo.utils.atomic import atomic_write
+from .msr import convert_msr_bin
+from .report import VideoReport
+from .runner import existing_report
 
-from .actions import ACTION_CLASSES, generate_action
-from .bodies import MSR_BODY
-from .camera import MSR_CAMERA, DepthCamera
-from .sensor import SensorNoise, simulate_depth_video
-from .subjects import sample_subject
-
-_HEADER = struct.Struct('<iii')
 #: Raised when the same settings give other videos than before.
 _VERSION = 1
 
@@ -72,38 +68,6 @@ def video_name(label: int, subject: int, take: int) -> str:
     return f'a{label + 1:02d}_s{subject:02d}_e{take:02d}'
 
 
-def write_msr_bin(
-    path: str | os.PathLike,
-    frames: Iterable[np.ndarray],
-    num_frames: int,
-    camera: DepthCamera = MSR_CAMERA,
-) -> None:
-    """Write a raw MSR depth video, atomically.
-
-    Args:
-        path: Where the file shall be.
-        frames: Depth maps ``(H, W)`` of unsigned integers, 0 is background.
-        num_frames: How many there are.
-        camera: Gives the image size.
-
-    Raises:
-        ValueError: If the frames are not as announced; nothing is written then.
-    """
-    written = 0
-    with atomic_write(path) as file:
-        file.write(_HEADER.pack(num_frames, camera.width, camera.height))
-        for frame in frames:
-            if frame.shape != (camera.height, camera.width) or frame.dtype.kind != 'u':
-                raise ValueError(
-                    f'{path}, frame {written}: expected unsigned integers of shape '
-                    f'{(camera.height, camera.width)}, got {frame.dtype} {frame.shape}'
-                )
-            file.write(frame.astype('<u4').tobytes())
-            written += 1
-        if written != num_frames:
-            raise ValueError(f'{path}: expected {num_frames} frames, got {written}')
-
-
 def make_builtin_video(
     out_dir: str | os.PathLike,
     label: int,
@@ -117,7 +81,7 @@ def make_builtin_video(
 
     Args:
         out_dir: Root of the data set; raw videos go to ``raw/``, stores to ``videos/``.
-        label: Class from 0, see :data:`~mmpointvideo.simulation.actions.ACTION_CLASSES`.
+        label: Class from 0, see :data:`~mmpointvideo.simulation.ACTION_CLASSES`.
         subject: Number of the person, from 1.
         take: Number of the performance, from 1.
         settings: Everything else that the content depends on.
@@ -139,7 +103,7 @@ def make_builtin_video(
         settings.seed,
         (settings.min_frames, settings.max_frames),
     )
-    size = _HEADER.size + 4 * len(joints) * MSR_CAMERA.width * MSR_CAMERA.height
+    size = msr_bin_size(len(joints), MSR_CAMERA.width, MSR_CAMERA.height)
     mark = dict(name=raw_path.name, size=size, mtime_ns=settings.time_stamp * 10**9)
     raw_is_there = _is_marked(raw_path, mark)
     if convert and (raw_is_there or not keep_raw):

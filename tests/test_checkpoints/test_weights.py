@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmpointvideo.engine import load_encoder_weights, require_all_weights
-from mmpointvideo.engine.checkpoint import read_state_dict
+from mmpointvideo.checkpoints import load_encoder_weights, read_state_dict, require_all_weights
 
 
 def make_encoder(width: int = 4) -> nn.Sequential:
