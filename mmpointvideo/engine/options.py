@@ -1,14 +1,16 @@
-"""``KEY=VALUE`` options of the command line."""
+"""Options of the command line: numbers, files, devices, ``KEY=VALUE`` pairs."""
 
 from __future__ import annotations
 
 import difflib
 import inspect
+import math
 import os
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
@@ -64,6 +66,50 @@ def add_cfg_options(parser: ArgumentParser) -> None:
         help='KEY=VALUE pairs that are merged into the config, such as '
         'train_dataloader.batch_size=8 or randomness.seed=1',
     )
+
+
+def positive_int(text: str) -> int:
+    """Type of an option that is an integer of at least 1."""
+    return int(_number(text, int, 'an integer of at least 1', lambda value: value >= 1))
+
+
+def non_negative_int(text: str) -> int:
+    """Type of an option that is an integer of at least 0, such as a seed."""
+    return int(_number(text, int, 'an integer of at least 0', lambda value: value >= 0))
+
+
+def positive_float(text: str) -> float:
+    """Type of an option that is a finite number above 0."""
+    return _number(text, float, 'a number above 0', lambda value: value > 0)
+
+
+def non_negative_float(text: str) -> float:
+    """Type of an option that is a finite number of at least 0."""
+    return _number(text, float, 'a number of at least 0', lambda value: value >= 0)
+
+
+def _number(
+    text: str, kind: type[int] | type[float], what: str, fits: Callable[[float], bool]
+) -> float:
+    try:
+        value = kind(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or not fits(value):
+        raise ArgumentTypeError(f'expected {what}, got {text!r}')
+    return value
+
+
+def device_name(text: str) -> str:
+    """Type of an option that names a device of PyTorch: one that is there."""
+    try:
+        torch.empty(0, device=text)
+    except (RuntimeError, AssertionError) as error:  # as PyTorch says that it has no CUDA
+        reason = str(error).splitlines()[0][:200]
+        raise ArgumentTypeError(
+            f"expected a device that is there, such as 'cpu', got {text!r}: {reason}"
+        ) from None
+    return text
 
 
 def output_file(text: str) -> str:

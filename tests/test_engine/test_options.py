@@ -1,4 +1,4 @@
-"""``--cfg-options``."""
+"""Types of options, and ``--cfg-options``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from mmpointvideo.engine.options import add_cfg_options, load_config, output_file
+from mmpointvideo.engine.options import (
+    add_cfg_options,
+    device_name,
+    load_config,
+    non_negative_float,
+    non_negative_int,
+    output_file,
+    positive_float,
+    positive_int,
+)
 
 
 @pytest.fixture
@@ -61,3 +70,20 @@ def test_files_that_cannot_be_written(tmp_path: Path, capsys) -> None:
         with pytest.raises(SystemExit):
             parser.parse_args(['--out', str(bad)])
         assert f'{bad}' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('kind', 'good', 'bad', 'what'),
+    [
+        (positive_int, {'1': 1, '30': 30}, ['0', '-1', '1.5', 'x', ''], 'an integer of at least 1'),
+        (non_negative_int, {'0': 0, '7': 7}, ['-1', '0.5', 'x'], 'an integer of at least 0'),
+        (positive_float, {'0.5': 0.5, '3': 3.0}, ['0', '-5', 'nan', 'inf'], 'a number above 0'),
+        (non_negative_float, {'0': 0.0, '2.5': 2.5}, ['-0.1', 'nan'], 'a number of at least 0'),
+        (device_name, {'cpu': 'cpu'}, ['cuda:99', 'gpu', ''], 'a device that is there'),
+    ],
+)
+def test_types(kind, good: dict, bad: list[str], what: str) -> None:
+    assert {text: kind(text) for text in good} == good
+    for text in bad:
+        with pytest.raises(argparse.ArgumentTypeError, match=f'expected {what}.*got {text!r}'):
+            kind(text)
