@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from torch.utils.flop_counter import FlopCounterMode
 
 from mmpointvideo.apis import init_model
 from mmpointvideo.datasets import PointVideoStore
+from mmpointvideo.ops import use_backend
 from mmpointvideo.testing import shrink_config, write_tiny_dataset
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,6 +21,8 @@ PRETRAIN = (
     ROOT / 'configs/pointcpsc/pointcpsc_pstnet-tiny_1xb32-24x1-256pts-coslr-40e_'
     'msraction3d-skeleton.py'
 )
+
+STREETS = ROOT / 'configs/p4transformer/p4transformer-tiny_1xb8-3x1-1024pts-8e_builtin-streets.py'
 
 
 def _tool(name):
@@ -100,6 +104,21 @@ class TestGetFlops:
         found = _tool('get_flops').count(Config.fromfile(PRETRAIN), points=64)
         assert (found['frames'], found['points']) == (24, 64)
         assert all(found['parts'][name][1] > 0 for name in ('encoder', 'autoregressor'))
+
+    def test_parts_of_a_segmentor_sum_to_all(self, capsys):
+        """Its encoder is not called but asked for levels."""
+        options = '--frames', '2', '--points', '256'
+        found = _tool('get_flops').main([str(STREETS), *options])
+        parts = found['parts']
+        assert found['flops'] == parts['encoder'][1] + parts['head'][1]
+        assert parts['elsewhere'] == (0, 0)
+        # as much as the encoder called by itself, on the same clip
+        encoder = init_model(Config.fromfile(STREETS), device='cpu').encoder
+        counter = FlopCounterMode(display=False)
+        with use_backend('torch'), torch.no_grad(), counter:
+            encoder.forward_levels(torch.rand(1, 2, 256, 3) * 2 - 1, torch.rand(1, 2, 3, 256))
+        assert parts['encoder'][1] == counter.get_total_flops() > 0
+        assert 'elsewhere' not in capsys.readouterr().out
 
 
 class TestConfusionMatrix:

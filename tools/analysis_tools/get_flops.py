@@ -18,7 +18,7 @@ from mmengine.config import Config
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmpointvideo.apis import init_model
-from mmpointvideo.engine.options import add_cfg_options, load_config
+from mmpointvideo.engine.options import add_cfg_options, load_config, positive_int
 from mmpointvideo.ops import use_backend
 
 
@@ -28,14 +28,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('config', help='config file')
-    parser.add_argument('--frames', type=int, help="frames of the clip (default: the config's)")
-    parser.add_argument('--points', type=int, help="points of a frame (default: the config's)")
+    parser.add_argument(
+        '--frames', type=positive_int, help="frames of the clip (default: the config's)"
+    )
+    parser.add_argument(
+        '--points', type=positive_int, help="points of a frame (default: the config's)"
+    )
     add_cfg_options(parser)
-    args = parser.parse_args(argv)
-    for name in ('frames', 'points'):
-        if getattr(args, name) is not None and getattr(args, name) < 1:
-            parser.error(f'--{name}: expected at least 1, got {getattr(args, name)}')
-    return args
+    return parser.parse_args(argv)
 
 
 def clip_size(cfg: Config) -> tuple[int, int, int | None]:
@@ -59,7 +59,8 @@ def count(cfg: Config, frames: int | None = None, points: int | None = None) -> 
 
     Returns:
         ``frames``, ``points``, ``parameters`` (all), ``trained`` (those with gradients), ``flops``
-        and ``parts``: of every child of the model, parameters and FLOPs.
+        and ``parts``: of every child of the model, parameters and FLOPs; ``elsewhere`` is what
+        belongs to no child.
     """
     default = clip_size(cfg)
     frames, points, segments = frames or default[0], points or default[1], default[2]
@@ -80,20 +81,30 @@ def count(cfg: Config, frames: int | None = None, points: int | None = None) -> 
     counts = counter.get_flop_counts()
     root = type(model).__name__
     parts = {
-        name: (
-            sum(p.numel() for p in child.parameters()),
-            sum(counts.get(f'{root}.{name}', {}).values()),
-        )
+        name: (sum(p.numel() for p in child.parameters()), inside(counts, f'{root}.{name}'))
         for name, child in model.named_children()
     }
+    parameters, flops = sum(p.numel() for p in model.parameters()), counter.get_total_flops()
+    own = sum(p.numel() for p in model.parameters(recurse=False))
+    parts['elsewhere'] = own, flops - sum(part[1] for part in parts.values())
     return dict(
         frames=frames,
         points=points,
-        parameters=sum(p.numel() for p in model.parameters()),
+        parameters=parameters,
         trained=sum(p.numel() for p in model.parameters() if p.requires_grad),
-        flops=counter.get_total_flops(),
+        flops=flops,
         parts=parts,
     )
+
+
+def inside(counts: dict[str, dict[Any, int]], module: str) -> int:
+    """FLOPs of a module: its own where it was called, else of the outermost ones inside it.
+
+    A method of a module (``forward_levels``) calls the modules inside, but is no call of it.
+    """
+    called = [name for name in counts if f'{name}.'.startswith(f'{module}.')]
+    outermost = [n for n in called if not any(n.startswith(f'{other}.') for other in called)]
+    return sum(sum(counts[name].values()) for name in outermost)
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
