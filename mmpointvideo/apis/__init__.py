@@ -8,6 +8,7 @@ from .model_list import find_config, list_models
 from .scenes import (
     SegmentedScene,
     build_scene_dataset,
+    find_scenes,
     score_scenes,
     segment_scene,
     segment_scenes,
@@ -33,6 +34,7 @@ __all__ = [
     'encode_superpoints',
     'extract_features',
     'find_config',
+    'find_scenes',
     'inference_recognizer',
     'inference_segmentor',
     'init_feature_model',

@@ -10,6 +10,7 @@ from mmengine.registry import init_default_scope
 
 from mmpointvideo.datasets.clips import check_clip_options, clip_span, clip_starts
 from mmpointvideo.datasets.transforms import (
+    CropHalfScene,
     LoadPointVideoFrames,
     MapPointLabels,
     PackPointVideoInputs,
@@ -30,8 +31,8 @@ class ClipPipeline:
     """What a config does with a clip before its model sees it, without labels and chance.
 
     The test pipeline where there is one, else the training pipeline; without augmentations (points
-    are still drawn, by the video's name and the clip's start: every time the same). A frame
-    without points takes those of the clip's nearest frame that has some.
+    are still drawn, by the clip's start and the name of a video on disk: every time the same). A
+    frame without points takes those of the clip's nearest frame that has some.
 
     Args:
         cfg: A config with a dataloader.
@@ -70,7 +71,7 @@ class ClipPipeline:
         is_scene = False
         for step in dataset.pipeline:
             built = TRANSFORMS.build(step) if isinstance(step, dict) else step
-            is_scene |= type(built).__name__ == 'CropHalfScene'
+            is_scene |= isinstance(built, CropHalfScene)
             if isinstance(built, SplitSegments):
                 self.num_segments = built.num_segments
             if isinstance(built, _LEFT_OUT) or getattr(built, 'is_augmentation', False):
@@ -128,6 +129,7 @@ class ClipPipeline:
         results: dict[str, Any] = dict(
             frame_inds=np.asarray(frame_inds),
             video_id=video.name,
+            draw_key=video.draw_key,
             video_index=0,
             clip_start=start,
             num_frames=len(frame_inds),

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from mmpointvideo.datasets.clips import clip_frames
+from mmpointvideo.datasets.scene_halves import filled_halves
 from mmpointvideo.datasets.scene_merge import ScenePart, merge_scene
 from mmpointvideo.models.recognizers import PointVideoRecognizer
 from mmpointvideo.models.segmentors import PointVideoSegmentor
@@ -110,7 +111,8 @@ def inference_segmentor(
 
     Returns:
         ``frames``, the frames' numbers, and ``point_labels``, per frame ``(n_t,)`` int64;
-        ``features`` (frames, C), the mean over the tokens of a frame's clips.
+        ``features`` (frames, C), the mean over the tokens of a frame's clips, NaN for a frame
+        without points.
 
     Raises:
         TypeError: If the model is no segmentor or the video is nothing of the kind.
@@ -154,7 +156,9 @@ def inference_segmentor(
         merge_scene(xyz, part) if part else np.zeros(0, np.int64)
         for xyz, part in zip(clouds, parts, strict=True)
     ]
-    means = [torch.stack(f).mean(dim=0).numpy() for f in features if f]
+    width = next(len(f[0]) for f in features if f)
+    unknown = torch.full((1, width), torch.nan)
+    means = [torch.stack(f or [*unknown]).mean(dim=0).numpy() for f in features]
     return dict(
         video_id=source.name,
         frames=wanted,
@@ -170,10 +174,7 @@ def _halves(pipeline: ClipPipeline, xyz: np.ndarray, center: np.ndarray) -> list
             'the config of this segmentor has no CropHalfScene in its test pipeline: expected a '
             'pipeline for scenes'
         )
-    if not pipeline.halves:
-        return [None]
-    beyond = xyz[:, 2] - center[2] > 0
-    return [half for half, there in ((0, beyond.any()), (1, (~beyond).any())) if there]
+    return [*filled_halves(xyz, center)] if pipeline.halves else [None]
 
 
 def _collate(model: Any, packed: list[dict]) -> dict[str, Any]:

@@ -90,8 +90,25 @@ def segment_scenes(model: Any, dataset: Synthia4DDataset) -> Iterator[SegmentedS
     Raises:
         ValueError: If the data set draws at random.
     """
-    for frame in range(len(dataset) // (1 + dataset.halves)):
+    for frame in range(dataset.num_labelled_frames):
         yield segment_scene(model, dataset, frame)
+
+
+def find_scenes(dataset: Synthia4DDataset, video: int) -> list[int]:
+    """Which of a data set's labelled frames are of a video, for :func:`segment_scene`.
+
+    Args:
+        dataset: As :func:`segment_scenes`.
+        video: Which of the videos that have labelled frames in the data set, counted from 0.
+
+    Raises:
+        IndexError: If there is no such video.
+    """
+    owners = dataset.clip_videos[:: 1 + dataset.halves]
+    videos = np.unique(owners)
+    if not 0 <= video < len(videos):
+        raise IndexError(f'video: expected 0..{len(videos) - 1}, got {video}')
+    return np.flatnonzero(owners == videos[video]).tolist()
 
 
 @torch.no_grad()
@@ -110,8 +127,8 @@ def segment_scene(model: Any, dataset: Synthia4DDataset, frame: int = 0) -> Segm
     if not dataset.test_mode:
         raise ValueError('expected a data set with test_mode=True, so that the pipeline repeats')
     crops = 1 + dataset.halves
-    if not 0 <= frame < len(dataset) // crops:
-        raise IndexError(f'frame: expected 0..{len(dataset) // crops - 1}, got {frame}')
+    if not 0 <= frame < dataset.num_labelled_frames:
+        raise IndexError(f'frame: expected 0..{dataset.num_labelled_frames - 1}, got {frame}')
     model.eval()
     parts = []
     for idx in range(frame * crops, (frame + 1) * crops):

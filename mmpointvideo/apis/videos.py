@@ -32,6 +32,8 @@ class Video:
         frames: Per frame ``(n, 3 + C)``; the further columns are features.
         channels: Features by name, per frame ``(n,)`` or ``(n, columns)``.
         name: For messages and results.
+        draw_key: What the draws of its points depend on beside the clip: of a file its name, as
+            in a data set; of arrays nothing, so that the same points get the same answer.
 
     Attributes:
         centers: ``(T, 3)``, where the sensor was, for scenes; None where unknown.
@@ -46,8 +48,10 @@ class Video:
         frames: Sequence[np.ndarray],
         channels: dict[str, list[np.ndarray]] | None = None,
         name: str = 'video',
+        draw_key: str = '',
     ) -> None:
         self.name = name
+        self.draw_key = draw_key
         self.centers: np.ndarray | None = None
         self._frames = [np.asarray(frame, np.float32) for frame in frames]
         self._channels = channels or {}
@@ -103,7 +107,7 @@ class StoredVideo(Video):
 
     def __init__(self, path: str | os.PathLike) -> None:
         self.store = PointVideoStore(path)
-        self.name = Path(path).name.removesuffix(SUFFIX)
+        self.name = self.draw_key = Path(path).name.removesuffix(SUFFIX)
         if not int(self.store.num_points.sum()):
             raise ValueError(f'{path}: the video is empty: no points in any frame')
         centers = self.store.meta.get('centers')
@@ -162,7 +166,7 @@ def _open_path(path: Path, name: str | None, columns: Sequence[str] | None) -> V
         header = read_msr_header(path)
         camera = DepthCamera(header.width, header.height)
         frames = [camera.depth_to_points(image) for image in iter_msr_frames(path)]
-        return Video(frames, name=name or path.stem)
+        return Video(frames, name=name or path.stem, draw_key=path.stem)
     raise ValueError(f'{path}: a file ending in {suffix!r} is no video: expected {KINDS}')
 
 
@@ -171,4 +175,4 @@ def _open_folder(path: Path, name: str, columns: Sequence[str] | None) -> Video:
     read = [read_point_file(file, columns) for file in frame_files(path)]
     shared = set.intersection(*(set(frame.channels) for frame in read))
     channels = {key: [frame.channels[key] for frame in read] for key in sorted(shared)}
-    return Video([frame.xyz for frame in read], channels, name)
+    return Video([frame.xyz for frame in read], channels, name, draw_key=path.name)

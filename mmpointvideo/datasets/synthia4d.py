@@ -39,7 +39,9 @@ class Synthia4DDataset(PointVideoDataset):
         sequences: Of these only the videos whose name begins with one of these texts, e.g.
             ``['SYNTHIA-SEQS-04']``.
         num_frames: T.
-        halves: Each labelled frame gives its two halves, or one item with the whole scene.
+        halves: Each labelled frame gives its two halves, or one item with the whole scene. With
+            halves a frame is left out if the annotations say that one of them is empty
+            (``one_sided_frames``).
         label_fraction: Use this share of the labelled frames, drawn at random.
         label_seed: Seed of that draw.
         clips: ``'all'`` labelled frames, or n evenly spaced ones a video.
@@ -144,10 +146,14 @@ class Synthia4DDataset(PointVideoDataset):
             parts.append(part)
         return np.concatenate(parts)
 
+    def _unusable(self, video: dict) -> list[int]:
+        """Labelled frames of which a half would be empty."""
+        return video.get('one_sided_frames', []) if self.halves else []
+
     def _labelled_positions(self, video: dict) -> np.ndarray:
         """Positions in the store of the labelled frames that are items."""
         position = {number: i for i, number in enumerate(video['frame_ids'])}
-        labelled = sorted(video['labelled_frames'])
+        labelled = sorted(set(video['labelled_frames']) - set(self._unusable(video)))
         if self.short_videos == 'drop':
             back = self.frame_interval * np.arange(self.num_frames)
             labelled = [n for n in labelled if all(n - b in position for b in back.tolist())]
@@ -155,6 +161,11 @@ class Synthia4DDataset(PointVideoDataset):
         if not isinstance(self.clips, str) and self.clips < len(chosen):
             chosen = chosen[np.linspace(0, len(chosen) - 1, self.clips).round().astype(int)]
         return chosen
+
+    @property
+    def num_labelled_frames(self) -> int:
+        """How many labelled frames the items are of."""
+        return len(self) // (1 + self.halves)
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
         """The item as the pipeline gets it (see the class)."""

@@ -135,6 +135,14 @@ def test_every_kind_and_length(inferencer, data_root):
     np.testing.assert_allclose(one['scores'], results[0]['scores'], rtol=1e-4)
 
 
+def test_an_array_has_one_answer_wherever_it_stands(inferencer, data_root):
+    clip, other = tiny_clip(9, 60) * 300, tiny_clip(5, 60) * 300
+    alone = inferencer(clip)[0]
+    for result in (inferencer([other, clip])[1], inferencer(list(clip))[0]):
+        np.testing.assert_array_equal(result['clip_scores'], alone['clip_scores'])
+    assert inferencer([other, clip])[1]['video_id'] == 'video_1'
+
+
 def test_pictures(inferencer, data_root, tmp_path):
     result = inferencer(video(data_root), out_dir=tmp_path)[0]
     assert result['pictures'] == [tmp_path / 'a01_s01_e01.png'] and result['pictures'][0].is_file()
@@ -166,6 +174,11 @@ def test_segments_every_point(scene, tmp_path):
     np.testing.assert_array_equal(again['point_labels'][0], result['point_labels'][1])
     with pytest.raises(IndexError, match=r'expected 0..1, got \[2\]'):
         inference_segmentor(inferencer.model, scene, frames=[2])
+    street = np.random.default_rng(1).uniform(-8, 8, (150, 6))
+    gap = inferencer([street, street[:0], street], return_features=True)[0]
+    assert [len(labels) for labels in gap['point_labels']] == [150, 0, 150]
+    assert np.isnan(gap['features']).all(axis=1).tolist() == [False, True, False]
+    assert np.isfinite(gap['features'][[0, 2]]).all()
     with pytest.raises(ValueError, match="needs the channel 'rgb'"):
         inferencer(np.random.rand(2, 80, 3))
     with pytest.raises(TypeError, match='expected a PointVideoRecognizer, got PointVideoSegmentor'):

@@ -2,6 +2,7 @@
 
 import math
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmpointvideo.apis.scenes import score_scenes, segment_scene, segment_scenes
-from mmpointvideo.datasets.annotations import write_annotations
+from mmpointvideo.apis.scenes import find_scenes, score_scenes, segment_scene, segment_scenes
+from mmpointvideo.datasets.annotations import read_annotations, write_annotations
 from mmpointvideo.datasets.scene_merge import ScenePart, merge_scene, propagate_labels
 from mmpointvideo.datasets.storage import FrameBatch, PointVideoStore, PointVideoWriter
 from mmpointvideo.datasets.synthia4d import Synthia4DDataset
@@ -114,6 +115,24 @@ def test_options(data_root):
     assert make(data_root, split='test').metainfo['classes'] == CLASSES
     subset = make(data_root, split='train').get_subset([3, 4])
     assert [subset.get_data_info(i)['half'] for i in (0, 1)] == [1, 0]
+
+
+def test_frames_with_an_empty_half(data_root, tmp_path):
+    annotations = read_annotations(data_root / 'annotations.json')
+    for entry in annotations['data_list']:
+        if entry['video_id'] == 'A-1':
+            entry['one_sided_frames'] = [4, 7]
+    shutil.copytree(data_root / 'videos', tmp_path / 'videos')
+    write_annotations(tmp_path / 'annotations.json', META, annotations['data_list'])
+    data = make(tmp_path, split='train')
+    assert data.num_labelled_frames == 8 and len(data) == 16
+    found = [data.get_data_info(2 * n)['frame_id'] for n in find_scenes(data, 1)]
+    assert found == [3, 6]
+    assert find_scenes(data, 0) == [0, 1, 2, 3, 4, 5]
+    assert make(tmp_path, split='train', halves=False).num_labelled_frames == 10
+    for video in (-1, 2):
+        with pytest.raises(IndexError, match=rf'video: expected 0..1, got {video}'):
+            find_scenes(data, video)
 
 
 def test_label_fraction(data_root):

@@ -30,6 +30,7 @@ from mmpointvideo.datasets.formats.synthia import (
     view_path,
 )
 from mmpointvideo.datasets.storage import PointVideoStore
+from mmpointvideo.datasets.synthia4d import Synthia4DDataset
 from mmpointvideo.datasets.synthia4d_facts import (
     CLASSES,
     LABEL_FREQUENCIES,
@@ -294,6 +295,25 @@ def test_published_npz(tmp_path):
     (entry,) = read_annotations(tmp_path / 'annotations.json')['data_list']
     assert entry['split'] == 'train'
     assert entry['frame_ids'] == [896, 897, 898] and entry['labelled_frames'] == [896, 898]
+
+
+def test_frames_with_an_empty_half_or_none_are_named(tmp_path):
+    paths = [tmp_path / f'OWN-{n:06d}.npz' for n in range(4)]
+    for n, path in enumerate(paths):
+        pc = np.random.default_rng(n).uniform(-1, 1, (30, 3)).astype(np.float32)
+        pc[:, 2] = np.abs(pc[:, 2]) + 0.1 if n == 2 else pc[:, 2]
+        changes = dict(pc=pc, center=np.zeros(3), semantic=np.full(30, 2, np.int32))
+        if n == 1:  # all of it is sky, which is dropped
+            changes['semantic'] = np.full(30, 1, np.int32)
+        write_npz(path, 30, **changes)
+    report = convert_synthia_npz(paths, tmp_path / 'videos' / 'OWN.pvs')
+    assert 'frames [2] have points on one side of their centre only' in report.repairs
+    write_synthia_annotations(tmp_path, ['OWN'], {'OWN': 'train'}, 'npz')
+    (entry,) = read_annotations(tmp_path / 'annotations.json')['data_list']
+    assert entry['labelled_frames'] == [0, 2, 3] and entry['one_sided_frames'] == [2]
+    options = dict(ann_file='annotations.json', data_root=tmp_path, split='train')
+    assert Synthia4DDataset(**options).num_labelled_frames == 2
+    assert Synthia4DDataset(**options, halves=False).num_labelled_frames == 3
 
 
 def test_damaged_npz(tmp_path):

@@ -52,7 +52,7 @@ def main(args: list[str] | None = None) -> dict[str, float]:
     dataset = build_scene_dataset(cfg, parsed.split, parsed.frames_per_video)
     model = init_model(cfg, parsed.checkpoint, parsed.device)
     started, points, scenes = time.perf_counter(), 0, []
-    for frame in track_iter_progress(range(len(dataset) // (1 + dataset.halves))):
+    for frame in track_iter_progress(range(dataset.num_labelled_frames)):
         scene = segment_scene(model, dataset, frame)
         points += len(scene.xyz)
         # only the classes are kept until the end

@@ -23,6 +23,7 @@ from mmpointvideo.datasets.formats.synthia import (
     split_npz_name,
     view_path,
 )
+from mmpointvideo.datasets.scene_halves import filled_halves
 from mmpointvideo.datasets.storage import SUFFIX, PointVideoStore, PointVideoWriter
 from mmpointvideo.datasets.synthia4d_facts import CLASSES, LABEL_IDS, OFFICIAL_SEQUENCES
 
@@ -109,7 +110,7 @@ def _write_store(
     repairs: list[str],
 ) -> VideoReport:
     meta = dict(conversion=dict(conversion), frame_ids=[int(n) for n in frames])
-    counts, centers = [], []
+    counts, centers, one_sided = [], [], []
     with PointVideoWriter(
         store_path, 'points', channels=_CHANNELS, unit='metre', meta=meta
     ) as writer:
@@ -118,8 +119,12 @@ def _write_store(
             writer.append_points(cloud.xyz, dict(rgb=cloud.rgb, label=cloud.label))
             counts.append(len(cloud.xyz))
             centers.append([float(x) for x in cloud.center])
+            if 0 < len(filled_halves(cloud.xyz.astype(np.float32), cloud.center)) < 2:
+                one_sided.append(int(number))
         note_empty_frames(counts, repairs)
-        writer.update_meta(centers=centers, repairs=repairs)
+        if one_sided:
+            repairs.append(f'frames {one_sided} have points on one side of their centre only')
+        writer.update_meta(centers=centers, one_sided_frames=one_sided, repairs=repairs)
     return describe_store(store_path, 'converted')
 
 
@@ -237,26 +242,30 @@ def annotate_synthia(data_root: str | os.PathLike, video_id: str, splits: Mappin
 
     Returns:
         Beside the usual fields ``split`` (or none), ``frame_ids`` and ``centers`` of the stored
-        frames, and ``labelled_frames``: the numbers of the frames that the split counts.
+        frames; ``labelled_frames``: the numbers of the frames that the split counts and that have
+        a point; and ``one_sided_frames`` if there are any, of which one half is empty.
     """
     path = f'videos/{video_id}{SUFFIX}'
-    meta = PointVideoStore(Path(data_root) / path).meta
-    entry = dict(
+    store = PointVideoStore(Path(data_root) / path)
+    meta, counts = store.meta, store.num_points.tolist()
+    entry: dict[str, Any] = dict(
         video_id=video_id,
         video_path=path,
         num_frames=len(meta['frame_ids']),
         frame_ids=meta['frame_ids'],
         centers=meta['centers'],
-        labelled_frames=meta['frame_ids'],
     )
+    if meta.get('one_sided_frames'):
+        entry['one_sided_frames'] = meta['one_sided_frames']
+    labelled = [n for n, points in zip(meta['frame_ids'], counts, strict=True) if points]
     if video_id in splits:
         entry['split'] = splits[video_id]
     elif video_id in OFFICIAL_SEQUENCES:
         official = OFFICIAL_SEQUENCES[video_id]
         listed = set(official.frames())
         entry['split'] = official.split
-        entry['labelled_frames'] = [n for n in meta['frame_ids'] if n in listed]
-    return entry
+        labelled = [n for n in labelled if n in listed]
+    return dict(entry, labelled_frames=labelled)
 
 
 def write_synthia_annotations(

@@ -27,12 +27,13 @@ class PointVideoTransform(BaseTransform):
 
         In training they follow numpy's global state, which the sampler's index seeds for every
         sample (``sample_randomness``). With ``test_mode`` they depend on the transform, the video
-        and the clip's start only, so every run draws the same, in any order and on any number of
-        workers.
+        (its ``draw_key``, or else its ``video_id``) and the clip's start only, so every run draws
+        the same, in any order and on any number of workers.
         """
         if not results.get('test_mode', False):
             return np.random.default_rng(np.random.randint(2**63 - 1, dtype=np.int64))
-        names = (type(self).__name__, str(results.get('video_id', '')))
+        video = results.get('draw_key', results.get('video_id', ''))
+        names = (type(self).__name__, str(video))
         start = results.get('clip_start')
         key = [zlib.crc32(name.encode()) for name in names]
         return np.random.default_rng([*key, 0 if start is None else int(start)])

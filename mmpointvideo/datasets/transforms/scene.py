@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from mmpointvideo.datasets.scene_halves import in_half
 from mmpointvideo.datasets.storage import FrameBatch
 from mmpointvideo.registry import TRANSFORMS
 
@@ -47,16 +48,16 @@ class CropHalfScene(PointVideoTransform):
         half = results.get('half')
         if half not in (0, 1, None):
             raise ValueError(f'{describe(results)}: half: expected 0, 1 or None, got {half!r}')
-        z = frames.xyz[:, 2] - results['center'][2]  # float64
-        inside = np.ones(len(z), bool) if half is None else (z > 0 if half == 0 else z <= 0)
-        keep = np.flatnonzero(inside | (np.abs(z) < self.context))
+        xyz, center = frames.xyz, results['center']
+        inside = np.ones(len(xyz), bool) if half is None else in_half(xyz, center, half)
+        keep = np.flatnonzero(inside | (np.abs(xyz[:, 2] - center[2]) < self.context))
         if not inside[frames.offsets[-2] :].any():
             raise ValueError(
                 f'{describe(results)}: the labelled frame {results["frame_inds"][-1]} has no '
                 f'point in half {half} of its scene'
             )
         counts = np.diff(frames.offsets)
-        index = np.arange(len(z)) - np.repeat(frames.offsets[:-1], counts)
+        index = np.arange(len(xyz)) - np.repeat(frames.offsets[:-1], counts)
         channels = dict(frames.channels, loss_mask=inside.astype(np.uint8), point_index=index)
         results['frames'] = FrameBatch(
             frames.xyz[keep],
