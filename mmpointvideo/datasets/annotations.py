@@ -14,6 +14,9 @@ from typing import Any
 
 from mmpointvideo.utils.atomic import write_json
 
+#: Most frames of a video, ten hours at 30 Hz: a damaged file shall not fill the memory with clips.
+MAX_FRAMES = 2**20
+
 
 def _check_metainfo(metainfo: Any) -> None:
     if not isinstance(metainfo, Mapping):
@@ -40,8 +43,8 @@ def _check_video(video: Any, num_classes: int) -> None:
             f'video_path: expected a path below the annotation file, with slashes, got {path}'
         )
     frames = video.get('num_frames')
-    if type(frames) is not int or frames < 1:
-        raise ValueError(f'num_frames: expected an integer above 0, got {frames!r}')
+    if type(frames) is not int or not 1 <= frames <= MAX_FRAMES:
+        raise ValueError(f'num_frames: expected an integer in 1..{MAX_FRAMES}, got {frames!r}')
     label = video.get('gt_label')
     if 'gt_label' in video and (type(label) is not int or not 0 <= label < num_classes):
         raise ValueError(f'gt_label: expected 0..{num_classes - 1}, got {label!r}')

@@ -81,12 +81,14 @@ def clip_starts(
     last = total_frames - clip_span(num_frames, frame_interval)
     if last < 0:
         return np.zeros(int(short_videos == 'pad'), np.int64)
-    starts = np.arange(0, last + 1, clip_stride, dtype=np.int64)
-    if clips == 'all' or clips >= len(starts):
-        return starts
-    if clips == 1:
-        return starts[[(len(starts) - 1) // 2]]
-    return starts[np.linspace(0, len(starts) - 1, clips).round().astype(np.int64)]
+    count = last // clip_stride + 1
+    if clips == 'all' or clips >= count:
+        which = np.arange(count, dtype=np.int64)
+    elif clips == 1:
+        which = np.array([(count - 1) // 2], np.int64)
+    else:
+        which = np.linspace(0, count - 1, clips).round().astype(np.int64)
+    return clip_stride * which
 
 
 def clip_frames(start: int, num_frames: int, frame_interval: int, total_frames: int) -> np.ndarray:

@@ -4,9 +4,12 @@ RGB+D 120", TPAMI 2019)."""
 import gzip
 import os
 import re
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from .annotations import MAX_FRAMES
 
 #: The 120 classes A001-A120; the first 60 are NTU RGB+D 60.
 CLASSES = (
@@ -92,17 +95,21 @@ def read_video_list(path: str | os.PathLike) -> dict[str, int]:
         ValueError: If a line is not of the form; names file and line.
     """
     data = Path(path).read_bytes()
-    if data[:2] == b'\x1f\x8b':
-        data = gzip.decompress(data)
+    try:
+        text = (gzip.decompress(data) if data[:2] == b'\x1f\x8b' else data).decode('ascii')
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise ValueError(f'{path}: expected a list in ASCII, plain or .gz: {error}') from None
     videos: dict[str, int] = {}
-    for number, line in enumerate(data.decode('ascii').splitlines(), start=1):
+    for number, line in enumerate(text.splitlines(), start=1):
         words = line.split()
         if not words:
             continue
         try:
             parse_name(words[0])
-            if len(words) != 2 or int(words[1]) < 1 or words[0] in videos:
-                raise ValueError(f'expected a new name and a number of frames, got {line!r}')
+            if len(words) != 2 or words[0] in videos or not 1 <= int(words[1]) <= MAX_FRAMES:
+                raise ValueError(
+                    f'expected a new name and a number of frames in 1..{MAX_FRAMES}, got {line!r}'
+                )
         except ValueError as error:
             raise ValueError(f'{path}, line {number}: {error}') from None
         videos[words[0]] = int(words[1])

@@ -1,6 +1,7 @@
 """Clip starts and frames, against the published counts and a literal loop."""
 
 import gzip
+import tracemalloc
 from collections import Counter
 
 import numpy as np
@@ -84,6 +85,16 @@ def test_even_clips():
         assert len(set(starts.tolist())) == len(starts) == min(10, total - 23)
         gaps = np.diff(starts)
         assert len(gaps) == 0 or gaps.max() - gaps.min() <= 1
+
+
+def test_few_clips_of_a_long_video_take_little_memory():
+    tracemalloc.start()
+    starts = clip_starts(2**31, 16, clip_stride=2, clips=3)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert starts.tolist() == [0, 2**30 - 8, 2**31 - 16] and starts.dtype == np.int64
+    assert clip_starts(2**31, 16, clips=1).tolist() == [2**30 - 8]
+    assert peak < 1 << 20
 
 
 def test_padding_repeats_the_last_frame():

@@ -89,6 +89,12 @@ def test_errors(tmp_path):
     path.write_text('S001C001P001R001A001 103\n' * 2)
     with pytest.raises(ValueError, match=r'line 2: expected a new name'):
         read_video_list(path)
+    path.write_text('S001C001P001R001A001 99999999999\n')
+    with pytest.raises(ValueError, match=r'line 1: expected .* frames in 1\.\.1048576'):
+        read_video_list(path)
+    path.write_bytes(b'\x1f\x8bno gzip')
+    with pytest.raises(ValueError, match=r'expected a list in ASCII, plain or \.gz'):
+        read_video_list(path)
     with pytest.raises(ValueError, match='protocol: expected one of'):
         _open(path, split='train', protocol='xsub', num_frames=8)
     with pytest.raises(ValueError, match='num_classes: expected 60 or 120'):

@@ -7,6 +7,7 @@ allocation beyond a bound, whatever a header claims.
 from __future__ import annotations
 
 import argparse
+import gzip
 import io
 import json
 import os
@@ -30,7 +31,8 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader
 
 import mmpointvideo  # noqa: F401  (makes loading safe)
-from mmpointvideo.datasets.annotations import read_annotations, write_annotations
+from mmpointvideo.datasets.annotations import write_annotations
+from mmpointvideo.datasets.base import PointVideoDataset
 from mmpointvideo.datasets.formats.msr_bin import iter_msr_frames
 from mmpointvideo.datasets.formats.ntu_depth import read_ntu_frame
 from mmpointvideo.datasets.formats.nvgesture import read_avi_frames, read_gesture_list
@@ -42,6 +44,7 @@ from mmpointvideo.datasets.formats.synthia import (
     read_npz_cloud,
     read_pose,
 )
+from mmpointvideo.datasets.ntu_rgbd_facts import read_video_list
 from mmpointvideo.datasets.storage import PointVideoStore, PointVideoWriter
 from mmpointvideo.engine.options import OverrideAction, merge_options
 from mmpointvideo.simulation.ntu_skeletons import read_ntu_skeletons
@@ -208,6 +211,10 @@ def text(content: str) -> Callable[[Path], None]:
     return lambda path: path.write_text(content) and None
 
 
+def packed_list(path: Path) -> None:
+    path.write_bytes(gzip.compress(VIDEOS.encode()))
+
+
 # --- what reads them ----------------------------------------------------------------------------
 
 
@@ -219,6 +226,12 @@ def read_store(path: Path) -> None:
 
 def read_checkpoint(path: Path) -> None:
     CheckpointLoader.load_checkpoint(str(path), map_location='cpu')
+
+
+def read_clips(path: Path) -> None:
+    for clips in ('all', 3, 'random'):
+        dataset = PointVideoDataset(str(path), num_frames=2, clips=clips, check_files=False)
+        assert len(dataset) >= dataset.num_videos > 0
 
 
 def read_points(path: Path) -> None:
@@ -236,6 +249,7 @@ def read_video(path: Path) -> None:
     assert 1 <= len(images) <= 3 and all(image.ndim == 2 for image in images)
 
 
+VIDEOS = 'S001C001P001R001A001 103\nS001C001P001R001A002 90\n'
 MATRIX = '1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1\n'
 LIST = (
     'path:./Video_data/class_01/subject1_r0 depth:sk_depth:10:90 color:sk_color:9:89 label:1\n'
@@ -249,7 +263,9 @@ FORMATS: dict[str, tuple] = {
     'checkpoint': ('.pth', checkpoint(True), read_checkpoint, None),
     'checkpoint, checksums right': ('.pth', checkpoint(True), read_checkpoint, damage_member),
     'checkpoint, old format': ('.pth', checkpoint(False), read_checkpoint, None),
-    'annotations': ('.json', annotations, read_annotations, None),
+    'annotations': ('.json', annotations, read_clips, None),
+    'list of videos': ('.txt', text(VIDEOS), read_video_list, None),
+    'list of videos, packed': ('.gz', packed_list, read_video_list, None),
     'published npz': ('.npz', published_npz, read_published_npz, None),
     'published npz, checksums right': (
         '.npz', published_npz, read_published_npz, damage_member,
