@@ -1,4 +1,4 @@
-"""Options of the command line: numbers, files, devices, ``KEY=VALUE`` pairs."""
+"""Options of the command line: numbers, files, devices, ``KEY=VALUE`` pairs; its errors."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import difflib
 import inspect
 import math
 import os
+import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -110,6 +112,27 @@ def device_name(text: str) -> str:
             f"expected a device that is there, such as 'cpu', got {text!r}: {reason}"
         ) from None
     return text
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """End a command with one line and exit status 1 where a file or a setting is wrong.
+
+    Other errors, and what happens outside the block, keep their traceback: put the reading of
+    files and options into it, and leave the training out.
+
+    Raises:
+        SystemExit: With status 1, in place of an ``OSError`` or ``ValueError``.
+
+    Examples:
+        >>> with one_line_errors():  # doctest: +SKIP
+        ...     sys.exit(main())
+    """
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        raise SystemExit(1) from None
 
 
 def output_file(text: str) -> str:

@@ -164,15 +164,15 @@ def test_what_is_wrong_with_a_video_is_its_report(tool, raw, tmp_path):
     assert report['list']['other_length'] == [f'{NAMES[0]}: 2 frames, listed 3']
 
 
-def test_sources(tool, tmp_path, capsys):
-    assert tool.main([str(tmp_path / 'none'), str(tmp_path)]) == 1
-    assert 'no such folder' in capsys.readouterr().err
-    assert tool.main([str(tmp_path), str(tmp_path)]) == 1
-    assert 'found none; choose with --source' in capsys.readouterr().err
+def test_sources(tool, tmp_path):
+    with pytest.raises(FileNotFoundError, match='no such folder'):
+        tool.main([str(tmp_path / 'none'), str(tmp_path)])
+    with pytest.raises(ValueError, match='found none; choose with --source'):
+        tool.main([str(tmp_path), str(tmp_path)])
     for part in ('a', 'b'):
         (tmp_path / part / NAMES[0]).mkdir(parents=True)
-    assert tool.main([str(tmp_path), str(tmp_path)]) == 1
-    assert f'video {NAMES[0]} is there twice' in capsys.readouterr().err
+    with pytest.raises(ValueError, match=f'video {NAMES[0]} is there twice'):
+        tool.main([str(tmp_path), str(tmp_path)])
 
 
 def test_memory_does_not_grow_with_the_video(tmp_path):
@@ -210,5 +210,56 @@ def test_names_of_no_action_cost_that_video_alone(tool, tmp_path, capsys):
     assert tool.main([str(raw), str(out), '--workers', '1']) == 0
     assert 'S001C001P001R001A121: expected a name like' in capsys.readouterr().out
     assert len(read_annotations(out / 'annotations.json')['data_list']) == 1
-    assert tool.main([str(raw), str(tmp_path / 'b'), '--list', str(tmp_path / 'no.txt')]) == 1
+    with pytest.raises(FileNotFoundError, match=r'no\.txt'):
+        tool.main([str(raw), str(tmp_path / 'b'), '--list', str(tmp_path / 'no.txt')])
     assert not (tmp_path / 'b').exists()
+
+
+def test_a_shard_without_a_good_video_is_finished(tool, raw, converted, tmp_path, capsys):
+    source, out = tmp_path / 'raw', tmp_path / 'out'
+    source.mkdir()
+    for name in NAMES:
+        if tool.shard_of(name, 2) == 1:
+            (source / name).symlink_to(raw / name)
+        else:
+            (source / name).mkdir()  # without images
+    args = [str(source), str(out), '--workers', '1']
+    assert tool.main([*args, '--shard', '2/2']) == 1
+    assert 'nothing could be converted' in capsys.readouterr().err
+    report = json.loads((out / 'shards' / 'conversion_report-002-of-002.json').read_text())
+    assert report['counts']['dropped'] == len(report['videos']) > 0
+    assert tool.main([*args, '--shard', '1/2']) == 0
+    merged = read_annotations(out / 'annotations.json')
+    good = {v['video_id'] for v in read_annotations(out / 'annotations.json')['data_list']}
+    assert good == {name for name in NAMES if tool.shard_of(name, 2) == 1}
+    assert merged['metainfo'] == read_annotations(converted / 'annotations.json')['metainfo']
+
+
+def test_another_sharding_in_the_same_folder(tool, raw, converted, tmp_path):
+    out = tmp_path / 'out'
+    args = [str(raw), str(out), '--workers', '1', '--shard']
+    assert tool.main([*args, '1/3']) == 0
+    for number in (1, 2):
+        assert tool.main([*args, f'{number}/2']) == 0
+    merged = read_annotations(out / 'annotations.json')
+    assert merged == read_annotations(converted / 'annotations.json')
+    with pytest.raises(ValueError, match=r'runs of \[2, 3\] shards; delete those of the others'):
+        tool.main([str(raw), str(out), '--merge'])
+
+
+def test_nothing_good_in_any_shard(tool, tmp_path):
+    (tmp_path / 'raw' / NAMES[0]).mkdir(parents=True)
+    args = [str(tmp_path / 'raw'), str(tmp_path / 'out'), '--workers', '1', '--shard']
+    shard = tool.shard_of(NAMES[0], 2)
+    assert tool.main([*args, f'{3 - shard}/2']) == 0
+    with pytest.raises(ValueError, match='no shard has a video'):
+        tool.main([*args, f'{shard}/2'])
+
+
+def test_linked_folders(tool, raw, converted, tmp_path):
+    (tmp_path / 'raw' / 'deep').mkdir(parents=True)
+    (tmp_path / 'raw' / 'deep' / 'disk').symlink_to(raw)
+    (tmp_path / 'raw' / 'deep' / 'back').symlink_to(tmp_path / 'raw')
+    assert tool.main([str(tmp_path / 'raw'), str(tmp_path / 'out'), '--workers', '1']) == 0
+    found = read_annotations(tmp_path / 'out' / 'annotations.json')
+    assert found == read_annotations(converted / 'annotations.json')

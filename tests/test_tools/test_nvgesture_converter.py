@@ -191,4 +191,5 @@ def test_damaged_and_missing_videos_are_reported(tool, raw, tmp_path):
         f'the file ends after frame 19: {32 - there} of 32 frames repeat the last one'
     ]
     (source / tool.LISTS['test']).write_text((source / tool.LISTS['train']).read_text())
-    assert tool.main([str(source), str(out)]) == 1
+    with pytest.raises(ValueError, match='is in both lists'):
+        tool.main([str(source), str(out)])

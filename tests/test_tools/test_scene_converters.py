@@ -115,19 +115,20 @@ def test_a_damaged_sequence_is_reported(root, streets, tmp_path, capsys):
 def test_bad_sources(root, tmp_path, capsys):
     tool = load_tool(root, 'synthia4d')
     out = str(tmp_path / 'out')
-    for prepare, text in (
+    for prepare, message in (
         (lambda folder: None, 'no such folder'),
         (lambda folder: folder.mkdir(), 'expected raw sequences'),
         (lambda folder: (folder / 'a.npz').write_bytes(b''), 'expected a name like'),
     ):
         prepare(tmp_path / 'src')
-        assert tool.main([str(tmp_path / 'src'), out]) == 1
-        assert text in capsys.readouterr().err
+        with pytest.raises((OSError, ValueError), match=message):
+            tool.main([str(tmp_path / 'src'), out])
     (tmp_path / 'src' / 'a.npz').rename(tmp_path / 'src' / 'S-000000.npz')
     (tmp_path / 'src' / 'splits.json').write_text('{"S": "training"}')
-    assert tool.main([str(tmp_path / 'src'), out]) == 1
-    assert 'splits.json' in capsys.readouterr().err
+    with pytest.raises(ValueError, match=r'splits\.json'):
+        tool.main([str(tmp_path / 'src'), out])
     (tmp_path / 'src' / 'splits.json').unlink()
     assert tool.main([str(tmp_path / 'src'), out]) == 1
     captured = capsys.readouterr()
     assert 'not a published npz that can be read' in captured.out and 'nothing' in captured.err
+    assert (tmp_path / 'out' / 'conversion_report.json').is_file()

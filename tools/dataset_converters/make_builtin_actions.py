@@ -15,17 +15,20 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from mmpointvideo.datasets.annotations import write_annotations
 from mmpointvideo.datasets.conversion import (
     ConversionJob,
+    VideoReport,
+    finish_conversion,
     format_summary,
-    report_to_json,
     run_jobs,
 )
 from mmpointvideo.datasets.conversion.actions import BuiltinSettings, make_builtin_video, video_name
+from mmpointvideo.engine.options import non_negative_int, one_line_errors, positive_int
 from mmpointvideo.simulation.actions import ACTION_CLASSES
-from mmpointvideo.utils.atomic import atomic_write, write_json
+from mmpointvideo.utils.atomic import atomic_write
 
 BYTES_PER_FRAME = 4 * 320 * 240
 
@@ -36,21 +39,25 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('--out-dir', type=Path, default=Path('data/builtin_actions'))
-    parser.add_argument('--num-subjects', type=int, default=10)
-    parser.add_argument('--takes', type=int, default=2, help='performances a subject and action')
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--num-subjects', type=positive_int, default=10)
     parser.add_argument(
-        '--frames-range', type=int, nargs=2, default=(28, 44), metavar=('FEWEST', 'MOST')
+        '--takes', type=positive_int, default=2, help='performances a subject and action'
+    )
+    parser.add_argument('--seed', type=non_negative_int, default=0)
+    parser.add_argument(
+        '--frames-range', type=positive_int, nargs=2, default=(28, 44), metavar=('FEWEST', 'MOST')
     )
     parser.add_argument('--noise', choices=('kinect', 'none'), default='kinect')
     parser.add_argument('--convert', action='store_true', help='also make stores and annotations')
     parser.add_argument(
         '--keep-raw', action='store_true', help='with --convert: keep the raw videos'
     )
-    parser.add_argument('--workers', type=int, default=os.cpu_count() or 1, help='processes')
+    parser.add_argument(
+        '--workers', type=positive_int, default=os.cpu_count() or 1, help='processes'
+    )
     args = parser.parse_args(argv)
     for name in ('num_subjects', 'takes'):
-        if not 1 <= getattr(args, name) <= 99:
+        if getattr(args, name) > 99:
             option = '--' + name.replace('_', '-')
             parser.error(f'{option}: expected 1..99, got {getattr(args, name)}')
     return args
@@ -75,65 +82,65 @@ def check_space(args: argparse.Namespace, num_videos: int) -> None:
         )
 
 
+def annotate(report: VideoReport, label: int, subject: int, take: int) -> dict[str, Any]:
+    """The entry of the annotation file."""
+    return dict(
+        video_id=report.video_id,
+        video_path=f'videos/{report.video_id}.pvs',
+        num_frames=report.num_frames,
+        gt_label=label,
+        subject=subject,
+        take=take,
+    )
+
+
 def main(argv: list[str] | None = None) -> int:
     """Make the data set; returns the exit status."""
     args = parse_args(argv)
     started = time.perf_counter()
-    try:
-        settings = BuiltinSettings(args.seed, *args.frames_range, args.noise)
-        videos = [
-            (label, subject, take)
-            for label in range(len(ACTION_CLASSES))
-            for subject in range(1, args.num_subjects + 1)
-            for take in range(1, args.takes + 1)
-        ]
-        (args.out_dir / 'raw').mkdir(parents=True, exist_ok=True)
-        check_space(args, len(videos))
-        with atomic_write(args.out_dir / 'raw' / 'classes.txt', 'w') as file:
-            file.write('\n'.join(ACTION_CLASSES) + '\n')
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    settings = BuiltinSettings(args.seed, *args.frames_range, args.noise)
+    videos = {
+        video_name(label, subject, take): (label, subject, take)
+        for label in range(len(ACTION_CLASSES))
+        for subject in range(1, args.num_subjects + 1)
+        for take in range(1, args.takes + 1)
+    }
+    (args.out_dir / 'raw').mkdir(parents=True, exist_ok=True)
+    check_space(args, len(videos))
+    with atomic_write(args.out_dir / 'raw' / 'classes.txt', 'w') as file:
+        file.write('\n'.join(ACTION_CLASSES) + '\n')
     options = dict(settings=settings, convert=args.convert, keep_raw=args.keep_raw)
     jobs = [
-        ConversionJob(video_name(*video), make_builtin_video, (args.out_dir, *video), options)
-        for video in videos
+        ConversionJob(name, make_builtin_video, (args.out_dir, *video), options)
+        for name, video in videos.items()
     ]
     print(
         f'{len(jobs)} videos of {len(ACTION_CLASSES)} actions by {args.num_subjects} subjects '
         f'to {args.out_dir}'
     )
     reports = run_jobs(jobs, args.workers)
-    seconds = time.perf_counter() - started
-    print(format_summary(reports))
-    if any(report.status == 'dropped' for report in reports):
-        print('error: the data set is not complete', file=sys.stderr)
-        return 1
-    if args.convert:
-        by_name = {report.video_id: report for report in reports}
-        data_list = [
-            dict(
-                video_id=video_name(*video),
-                video_path=f'videos/{video_name(*video)}.pvs',
-                num_frames=by_name[video_name(*video)].num_frames,
-                gt_label=video[0],
-                subject=video[1],
-                take=video[2],
-            )
-            for video in videos
-        ]
+    annotations = args.out_dir / 'annotations.json'
+
+    def write(kept: list[VideoReport]) -> None:
         metainfo = dict(
             dataset_type='MSRAction3DDataset',
             task='action_recognition',
             classes=list(ACTION_CLASSES),
             source='builtin',
         )
-        write_annotations(args.out_dir / 'annotations.json', metainfo, data_list)
-        report = report_to_json(reports, source='builtin', seconds=round(seconds, 1))
-        write_json(args.out_dir / 'conversion_report.json', report)
-        print(f'{seconds:.0f} s. Annotations: {args.out_dir / "annotations.json"}')
+        entries = [annotate(report, *videos[report.video_id]) for report in kept]
+        write_annotations(annotations, metainfo, entries)
+
+    if args.convert:
+        finish_conversion(reports, annotations, write, started, source='builtin')
+    else:
+        print(format_summary(reports))
+    if any(report.status == 'dropped' for report in reports):
+        print('error: the data set is not complete', file=sys.stderr)
+        return 1
     return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    with one_line_errors():
+        sys.exit(main())

@@ -16,13 +16,20 @@ from pathlib import Path
 
 from mmpointvideo.datasets.conversion import (
     ConversionJob,
+    VideoReport,
+    finish_conversion,
     format_summary,
-    report_to_json,
     run_jobs,
 )
 from mmpointvideo.datasets.conversion.streets import STREET_SPLITS, make_street, street_name
 from mmpointvideo.datasets.conversion.synthia import SceneSampling, write_synthia_annotations
 from mmpointvideo.datasets.storage import SUFFIX
+from mmpointvideo.engine.options import (
+    non_negative_int,
+    one_line_errors,
+    positive_float,
+    positive_int,
+)
 from mmpointvideo.utils.atomic import write_json
 
 
@@ -32,27 +39,31 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('--out-dir', type=Path, default=Path('data/builtin_streets'))
-    parser.add_argument('--num-train-streets', type=int, default=32)
-    parser.add_argument('--num-test-streets', type=int, default=8)
-    parser.add_argument('--frames', type=int, default=24, help='frames of every street, at 5 Hz')
+    parser.add_argument('--num-train-streets', type=non_negative_int, default=32)
+    parser.add_argument('--num-test-streets', type=non_negative_int, default=8)
     parser.add_argument(
-        '--size', type=int, nargs=2, default=(256, 152), metavar=('W', 'H'),
+        '--frames', type=positive_int, default=24, help='frames of every street, at 5 Hz'
+    )
+    parser.add_argument(
+        '--size', type=positive_int, nargs=2, default=(256, 152), metavar=('W', 'H'),
         help='size of each of the four images',
     )  # fmt: skip
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--seed', type=non_negative_int, default=0)
     parser.add_argument('--convert', action='store_true', help='make frame stores')
     parser.add_argument('--keep-raw', action='store_true', help='keep the raw sequences as well')
-    parser.add_argument('--num-points', type=int, default=8192, help='points kept of a frame')
     parser.add_argument(
-        '--downsample', type=float, default=3.0,
+        '--num-points', type=positive_int, default=8192, help='points kept of a frame'
+    )
+    parser.add_argument(
+        '--downsample', type=positive_float, default=3.0,
         help='one of so many points is kept before furthest point sampling',
     )  # fmt: skip
-    parser.add_argument('--workers', type=int, default=os.cpu_count() or 1, help='processes')
+    parser.add_argument(
+        '--workers', type=positive_int, default=os.cpu_count() or 1, help='processes'
+    )
     args = parser.parse_args(argv)
-    if min(args.num_train_streets, args.num_test_streets) < 0 or args.seed < 0:
-        parser.error('expected numbers of streets and a seed of 0 or more')
-    if args.num_train_streets + args.num_test_streets < 1 or args.frames < 1 or min(args.size) < 2:
-        parser.error('expected at least one street, one frame and images of 2 x 2 pixels')
+    if args.num_train_streets + args.num_test_streets < 1 or min(args.size) < 2:
+        parser.error('expected at least one street and images of 2 x 2 pixels')
     return args
 
 
@@ -63,11 +74,7 @@ def main(argv: list[str] | None = None) -> int:
     counts = dict(zip(STREET_SPLITS, (args.num_train_streets, args.num_test_streets), strict=True))
     streets = [(split, index) for split in STREET_SPLITS for index in range(counts[split])]
     splits = {street_name(split, index): split for split, index in streets}
-    try:
-        sampling = SceneSampling(args.num_points, downsample=args.downsample, seed=args.seed)
-    except ValueError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    sampling = SceneSampling(args.num_points, downsample=args.downsample, seed=args.seed)
     raw_dir = args.out_dir / 'raw'
     raw_dir.mkdir(parents=True, exist_ok=True)
     jobs = []
@@ -82,21 +89,24 @@ def main(argv: list[str] | None = None) -> int:
         jobs.append(ConversionJob(name, make_street, (raw_dir / name, store), options))
     print(f'{len(jobs)} streets of {args.frames} frames to {args.out_dir}')
     reports = run_jobs(jobs, args.workers)
-    seconds = time.perf_counter() - started
-    print(format_summary(reports))
-    kept = [report.video_id for report in reports if report.status != 'dropped']
     if any(raw_dir.iterdir()):
         write_json(raw_dir / 'splits.json', splits)
     else:
         raw_dir.rmdir()
-    if args.convert and kept:
-        write_synthia_annotations(args.out_dir, kept, splits, 'builtin_streets')
-        report = report_to_json(reports, source='builtin_streets', seconds=round(seconds, 1))
-        write_json(args.out_dir / 'conversion_report.json', report)
-        print(f'Annotations: {args.out_dir / "annotations.json"}')
-    print(f'{seconds:.0f} s.')
-    return 0 if len(kept) == len(reports) else 1
+    source = 'builtin_streets'
+
+    def write(kept: list[VideoReport]) -> None:
+        names = [report.video_id for report in kept]
+        write_synthia_annotations(args.out_dir, names, splits, source)
+
+    if args.convert:
+        annotations = args.out_dir / 'annotations.json'
+        finish_conversion(reports, annotations, write, started, source=source)
+    else:
+        print(format_summary(reports))
+    return int(any(report.status == 'dropped' for report in reports))
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    with one_line_errors():
+        sys.exit(main())

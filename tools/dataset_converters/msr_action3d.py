@@ -23,13 +23,13 @@ from mmpointvideo.datasets.conversion import (
     convert_msr_bin,
     convert_msr_npz,
     convert_msr_skeleton,
-    print_summary,
-    report_to_json,
+    finish_conversion,
     run_jobs,
+    walk_folders,
 )
 from mmpointvideo.datasets.conversion.simulated import NOISES
 from mmpointvideo.datasets.storage import SUFFIX
-from mmpointvideo.utils.atomic import write_json
+from mmpointvideo.engine.options import one_line_errors, positive_int
 
 MSR_CLASSES = (
     'high arm wave', 'horizontal arm wave', 'hammer', 'hand catch', 'forward punch',
@@ -55,7 +55,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('out_dir', type=Path, help='becomes the data root')
     parser.add_argument('--source', choices=('auto', *SUFFIXES), default='auto')
     parser.add_argument('--noise', choices=NOISES, default='none', help='of the simulated sensor')
-    parser.add_argument('--workers', type=int, default=os.cpu_count() or 1, help='processes')
+    parser.add_argument(
+        '--workers', type=positive_int, default=os.cpu_count() or 1, help='processes'
+    )
     parser.add_argument(
         '--overwrite', action='store_true', help='convert again what is there already'
     )
@@ -63,19 +65,25 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def list_source(src: Path) -> list[str]:
-    """Names of the files below a folder or in a ZIP file.
+    """Names of the files below a folder (links are followed) or in a ZIP file.
 
     Raises:
         FileNotFoundError: If there is no such folder or file.
         ValueError: If it is neither a folder nor a ZIP file.
     """
     if src.is_dir():
-        names = [path.relative_to(src).as_posix() for path in src.rglob('*') if path.is_file()]
+        paths = [Path(folder) / name for folder, _, names in walk_folders(src) for name in names]
+        # a link to nowhere is a video that cannot be read
+        kept = [path for path in paths if path.is_file() or path.is_symlink()]
+        names = [path.relative_to(src).as_posix() for path in kept]
     elif not src.exists():
         raise FileNotFoundError(f'{src}: no such folder or file')
     elif zipfile.is_zipfile(src):
-        with zipfile.ZipFile(src) as archive:
-            names = [info.filename for info in archive.infolist() if not info.is_dir()]
+        try:
+            with zipfile.ZipFile(src) as archive:
+                names = [info.filename for info in archive.infolist() if not info.is_dir()]
+        except zipfile.BadZipFile as error:
+            raise ValueError(f'{src}: not a ZIP file that can be read: {error}') from None
     else:
         raise ValueError(f'{src}: expected a folder or a ZIP file')
     return sorted(name for name in names if not PurePosixPath(name).name.startswith('.'))
@@ -160,34 +168,28 @@ def main(argv: list[str] | None = None) -> int:
     """Convert; returns the exit status: 1 only if nothing could be converted."""
     args = parse_args(argv)
     started = time.perf_counter()
-    try:
-        names = list_source(args.src)
-        kind = find_kind(names, args.source)
-        if kind != 'skeleton' and args.src.is_file():
-            raise ValueError(f'{args.src}: only skeletons are read from a ZIP file: unpack it')
-        classes = read_classes(args.src)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    jobs, dropped = make_jobs(args, names, kind, len(classes))
-    print(f'{len(jobs)} {kind} videos from {args.src} to {args.out_dir}')
-    reports = run_jobs(jobs, args.workers, args.out_dir / 'videos') + dropped
-    seconds = time.perf_counter() - started
-    kept = print_summary(reports)
-    if not kept:
-        return 1
+    names = list_source(args.src)
+    kind = find_kind(names, args.source)
+    if kind != 'skeleton' and args.src.is_file():
+        raise ValueError(f'{args.src}: only skeletons are read from a ZIP file: unpack it')
     metainfo = dict(
         dataset_type='MSRAction3DDataset',
         task='action_recognition',
-        classes=classes,
+        classes=read_classes(args.src),
         source=kind,
     )
-    write_annotations(args.out_dir / 'annotations.json', metainfo, [annotate(r) for r in kept])
-    report = report_to_json(reports, source=kind, src=args.src.name, seconds=round(seconds, 1))
-    write_json(args.out_dir / 'conversion_report.json', report)
-    print(f'{seconds:.0f} s. Annotations: {args.out_dir / "annotations.json"}')
-    return 0
+    jobs, dropped = make_jobs(args, names, kind, len(metainfo['classes']))
+    print(f'{len(jobs)} {kind} videos from {args.src} to {args.out_dir}')
+    reports = run_jobs(jobs, args.workers, args.out_dir / 'videos') + dropped
+    annotations = args.out_dir / 'annotations.json'
+
+    def write(kept: list[VideoReport]) -> None:
+        write_annotations(annotations, metainfo, [annotate(report) for report in kept])
+
+    kept = finish_conversion(reports, annotations, write, started, source=kind, src=args.src.name)
+    return 0 if kept else 1
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    with one_line_errors():
+        sys.exit(main())

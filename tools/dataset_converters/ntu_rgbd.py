@@ -29,9 +29,9 @@ from mmpointvideo.datasets.conversion import (
     convert_ntu_depth,
     convert_ntu_npz,
     convert_ntu_skeleton,
-    print_summary,
-    report_to_json,
+    finish_conversion,
     run_jobs,
+    walk_folders,
 )
 from mmpointvideo.datasets.conversion.simulated import NOISES
 from mmpointvideo.datasets.ntu_rgbd_facts import (
@@ -41,7 +41,7 @@ from mmpointvideo.datasets.ntu_rgbd_facts import (
     read_video_list,
 )
 from mmpointvideo.datasets.storage import SUFFIX
-from mmpointvideo.utils.atomic import write_json
+from mmpointvideo.engine.options import one_line_errors, positive_int
 
 FUNCTIONS: dict[str, Callable[..., VideoReport]] = {
     'depth': convert_ntu_depth,
@@ -61,7 +61,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('out_dir', type=Path, help='becomes the data root')
     parser.add_argument('--source', choices=('auto', *FUNCTIONS), default='auto')
     parser.add_argument('--noise', choices=NOISES, default='none', help='of the simulated sensor')
-    parser.add_argument('--workers', type=int, default=os.cpu_count() or 1, help='processes')
+    parser.add_argument(
+        '--workers', type=positive_int, default=os.cpu_count() or 1, help='processes'
+    )
     parser.add_argument('--shard', type=parse_shard, default=(1, 1), metavar='I/N')
     parser.add_argument(
         '--list', type=Path, help='list with NAME FRAMES a line to compare with (plain or .gz)'
@@ -84,7 +86,7 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 
 def find_sources(src: Path) -> dict[str, dict[str, Path]]:
-    """Videos by kind and name; folders of images are not looked into.
+    """Videos by kind and name, links followed; folders of images are not looked into.
 
     Raises:
         FileNotFoundError: If there is no such folder.
@@ -99,7 +101,7 @@ def find_sources(src: Path) -> dict[str, dict[str, Path]]:
             raise ValueError(f'video {name} is there twice: {found[kind][name]} and {path}')
         found[kind][name] = path
 
-    for folder, folders, files in os.walk(src):
+    for folder, folders, files in walk_folders(src):
         for name in list(folders):
             match = NAME.fullmatch(name)
             if match and not match[2]:
@@ -144,26 +146,35 @@ def shard_of(name: str, shards: int) -> int:
     return zlib.crc32(name.encode()) % shards + 1
 
 
-def shard_files(out_dir: Path, shard: tuple[int, int]) -> tuple[Path, Path]:
-    """Annotation file and report of a shard; of the only one, those of the data set."""
+def annotation_file(out_dir: Path, shard: tuple[int, int]) -> Path:
+    """Annotation file of a shard; of the only one, that of the data set."""
     if shard == (1, 1):
-        return out_dir / 'annotations.json', out_dir / 'conversion_report.json'
-    suffix = f'{shard[0]:03d}-of-{shard[1]:03d}.json'
-    folder = out_dir / SHARDS
-    return folder / f'annotations-{suffix}', folder / f'conversion_report-{suffix}'
+        return out_dir / 'annotations.json'
+    return out_dir / SHARDS / f'annotations-{shard[0]:03d}-of-{shard[1]:03d}.json'
 
 
-def merge(out_dir: Path) -> int:
+def merge(out_dir: Path, shards: int | None = None) -> int:
     """Write ``annotations.json`` if all shards' files are there; how many are missing.
 
+    Args:
+        out_dir: The data root.
+        shards: Number of shards of the run; None: that of the files that are there.
+
     Raises:
-        ValueError: If there are no shards, or of several runs with different numbers.
+        ValueError: If there are no shards, shards of several runs with different numbers, or no
+            shard has a video.
     """
-    found = sorted((out_dir / SHARDS).glob('annotations-*-of-*.json'))
-    counts = {int(path.stem.rsplit('-', 1)[1]) for path in found}
-    if len(counts) != 1:
-        raise ValueError(f'{out_dir / SHARDS}: expected the files of one run, found {len(counts)}')
-    missing = counts.pop() - len(found)
+    folder = out_dir / SHARDS
+    counts = {int(path.stem.rsplit('-', 1)[1]) for path in folder.glob('annotations-*-of-*.json')}
+    if shards is None:
+        if len(counts) != 1:
+            raise ValueError(
+                f'{folder}: expected the files of one run, found runs of {sorted(counts)} shards; '
+                'delete those of the others, *-of-NNN.json'
+            )
+        shards = counts.pop()
+    found = sorted(folder.glob(f'annotations-*-of-{shards:03d}.json'))
+    missing = shards - len(found)
     if missing:
         return missing
     videos: list[dict[str, Any]] = []
@@ -173,13 +184,15 @@ def merge(out_dir: Path) -> int:
         videos += content['data_list']
         if len(content['metainfo']['classes']) > len(metainfo.get('classes', ())):
             metainfo = content['metainfo']
+    if not videos:
+        raise ValueError(f'{folder}: no shard has a video')
     write_annotations(out_dir / 'annotations.json', metainfo, videos)
     print(f'{len(videos)} videos of {len(found)} shards: {out_dir / "annotations.json"}')
     return 0
 
 
 def compare_with_list(
-    kept: Sequence[VideoReport], path: Path, shard: tuple[int, int]
+    reports: Sequence[VideoReport], path: Path, shard: tuple[int, int]
 ) -> dict[str, list[str]]:
     """Videos of a list that are missing here, and those with another number of frames."""
     listed = {
@@ -187,7 +200,7 @@ def compare_with_list(
         for name, frames in read_video_list(path).items()
         if shard_of(name, shard[1]) == shard[0]
     }
-    have = {report.video_id: report.num_frames for report in kept}
+    have = {report.video_id: report.num_frames for report in reports if report.num_frames}
     missing = [name for name in listed if name not in have]
     other = [f'{n}: {have[n]} frames, listed {f}' for n, f in listed.items() if have.get(n, f) != f]
     for what, names in (('missing', missing), ('of another length', other)):
@@ -202,19 +215,15 @@ def main(argv: list[str] | None = None) -> int:
     """Convert; returns the exit status: 1 only if nothing could be converted."""
     args = parse_args(argv)
     started = time.perf_counter()
-    try:
-        if args.merge:
-            missing = merge(args.out_dir)
-            if missing:
-                print(f'error: {missing} shards are missing', file=sys.stderr)
-            return int(missing > 0)
-        found = find_sources(args.src)
-        kind = choose_source(found, args.source)
-        if args.list is not None:
-            read_video_list(args.list)  # an error before the work
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    if args.merge:
+        missing = merge(args.out_dir)
+        if missing:
+            print(f'error: {missing} shards are missing', file=sys.stderr)
+        return int(missing > 0)
+    found = find_sources(args.src)
+    kind = choose_source(found, args.source)
+    if args.list is not None:
+        read_video_list(args.list)  # an error before the work
     number, shards = args.shard
     odd = [r for r in drop_odd_names(found[kind]) if shard_of(r.video_id, shards) == number]
     names = sorted(name for name in found[kind] if shard_of(name, shards) == number)
@@ -230,35 +239,36 @@ def main(argv: list[str] | None = None) -> int:
     ]
     print(f'{len(jobs)} of {len(found[kind])} {kind} videos from {args.src} to {args.out_dir}')
     reports = run_jobs(jobs, args.workers, videos) + odd
-    seconds = time.perf_counter() - started
-    done = shards > 1 and not reports  # few videos, many shards
-    kept = [] if done else print_summary(reports)
-    if not kept and not done:
-        return 1
-    print(f'{len(reports) / seconds:.2f} videos a second, {args.workers} workers.')
-    entries = [
-        describe_video(r.video_id, r.num_frames, f'videos/{r.video_id}{SUFFIX}') for r in kept
-    ]
-    large = any(entry['gt_label'] >= 60 for entry in entries)
-    metainfo = dict(
-        dataset_type='NTURGBDDataset',
-        task='action_recognition',
-        classes=list(CLASSES if large else CLASSES[:60]),
-        source=kind,
-    )
-    extra: dict[str, Any] = dict(source=kind, src=args.src.name, seconds=round(seconds, 1))
+    speed = len(reports) / (time.perf_counter() - started)
+    print(f'{speed:.2f} videos a second, {args.workers} workers.')
+    annotations = annotation_file(args.out_dir, args.shard)
+
+    def write(kept: list[VideoReport]) -> None:
+        entries = [
+            describe_video(r.video_id, r.num_frames, f'videos/{r.video_id}{SUFFIX}') for r in kept
+        ]
+        large = any(entry['gt_label'] >= 60 for entry in entries)
+        metainfo = dict(
+            dataset_type='NTURGBDDataset',
+            task='action_recognition',
+            classes=list(CLASSES if large else CLASSES[:60]),
+            source=kind,
+        )
+        write_annotations(annotations, metainfo, entries)
+
+    extra: dict[str, Any] = dict(source=kind, src=args.src.name)
     if args.list is not None:
-        extra['list'] = compare_with_list(kept, args.list, args.shard)
-    annotations, report = shard_files(args.out_dir, args.shard)
-    write_json(report, report_to_json(reports, **extra))
-    write_annotations(annotations, metainfo, entries)
-    print(f'{seconds:.0f} s. Annotations: {annotations}')
+        extra['list'] = compare_with_list(reports, args.list, args.shard)
+    kept = finish_conversion(reports, annotations, write, started, shard=shards > 1, **extra)
     if shards > 1:
-        missing = merge(args.out_dir)
+        missing = merge(args.out_dir, shards)
         if missing:
             print(f'{missing} of {shards} shards are not finished')
-    return 0
+        if not reports:  # few videos, many shards
+            return 0
+    return 0 if kept else 1
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    with one_line_errors():
+        sys.exit(main())

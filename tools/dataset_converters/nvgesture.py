@@ -12,20 +12,21 @@ import argparse
 import os
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from mmpointvideo.datasets.annotations import write_annotations
 from mmpointvideo.datasets.conversion import (
     ConversionJob,
+    VideoReport,
     convert_nvgesture,
-    print_summary,
-    report_to_json,
+    finish_conversion,
     run_jobs,
 )
 from mmpointvideo.datasets.formats.nvgesture import NUM_CLASSES, GestureEntry, read_gesture_list
 from mmpointvideo.datasets.storage import SUFFIX
-from mmpointvideo.utils.atomic import write_json
+from mmpointvideo.engine.options import one_line_errors, positive_int
 
 LISTS = {split: f'nvgesture_{split}_correct_cvpr2016_v2.lst' for split in ('train', 'test')}
 
@@ -37,14 +38,16 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('src', type=Path, help='folder with Video_data and the lists')
     parser.add_argument('out_dir', type=Path, help='becomes the data root')
-    parser.add_argument('--frames', type=int, default=32, help='frames kept of a gesture')
+    parser.add_argument('--frames', type=positive_int, default=32, help='frames kept of a gesture')
     parser.add_argument(
         '--foreground',
         choices=('bright', 'dark'),
         default='bright',
         help="the hand's side of the threshold",
     )
-    parser.add_argument('--workers', type=int, default=os.cpu_count() or 1, help='processes')
+    parser.add_argument(
+        '--workers', type=positive_int, default=os.cpu_count() or 1, help='processes'
+    )
     parser.add_argument(
         '--overwrite', action='store_true', help='convert again what is there already'
     )
@@ -67,15 +70,23 @@ def read_lists(src: Path) -> dict[str, tuple[str, GestureEntry]]:
     return entries
 
 
+def annotate(report: VideoReport, split: str, entry: GestureEntry) -> dict[str, Any]:
+    """The entry of the annotation file."""
+    return dict(
+        video_id=report.video_id,
+        video_path=f'videos/{report.video_id}{SUFFIX}',
+        num_frames=report.num_frames,
+        gt_label=entry.label,
+        subject=entry.subject,
+        split=split,
+    )
+
+
 def main(argv: list[str] | None = None) -> int:
     """Convert; returns the exit status: 1 only if nothing could be converted."""
     args = parse_args(argv)
     started = time.perf_counter()
-    try:
-        entries = read_lists(args.src)
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    entries = read_lists(args.src)
     jobs = []
     for name, (_, entry) in entries.items():
         options: dict[str, Any] = dict(
@@ -89,37 +100,24 @@ def main(argv: list[str] | None = None) -> int:
         jobs.append(ConversionJob(name, convert_nvgesture, paths, options))
     print(f'{len(jobs)} gestures from {args.src} to {args.out_dir}')
     reports = run_jobs(jobs, args.workers, args.out_dir / 'videos')
-    seconds = time.perf_counter() - started
-    kept = print_summary(reports)
-    if not kept:
-        return 1
-    videos = []
-    for report in kept:
-        split, entry = entries[report.video_id]
-        videos.append(
-            dict(
-                video_id=report.video_id,
-                video_path=f'videos/{report.video_id}{SUFFIX}',
-                num_frames=report.num_frames,
-                gt_label=entry.label,
-                subject=entry.subject,
-                split=split,
-            )
-        )
     # the lists number the gestures and do not name them
     metainfo = dict(
         dataset_type='NvGestureDataset',
         task='gesture_recognition',
         classes=[f'gesture {k + 1}' for k in range(NUM_CLASSES)],
     )
-    write_annotations(args.out_dir / 'annotations.json', metainfo, videos)
-    report = report_to_json(reports, src=args.src.name, seconds=round(seconds, 1))
-    write_json(args.out_dir / 'conversion_report.json', report)
-    counts = {split: sum(video['split'] == split for video in videos) for split in LISTS}
-    print(f'{counts["train"]} training and {counts["test"]} test videos, {seconds:.0f} s.')
-    print(f'Annotations: {args.out_dir / "annotations.json"}')
-    return 0
+    annotations = args.out_dir / 'annotations.json'
+
+    def write(kept: list[VideoReport]) -> None:
+        videos = [annotate(report, *entries[report.video_id]) for report in kept]
+        write_annotations(annotations, metainfo, videos)
+
+    kept = finish_conversion(reports, annotations, write, started, src=args.src.name)
+    splits = Counter(entries[report.video_id][0] for report in kept)
+    print(f'{splits["train"]} training and {splits["test"]} test videos.')
+    return 0 if kept else 1
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    with one_line_errors():
+        sys.exit(main())

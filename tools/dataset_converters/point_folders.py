@@ -3,9 +3,10 @@
     python tools/dataset_converters/point_folders.py SRC CSV OUT_DIR
 
 Every video is a folder below SRC with one PLY, PCD, NPY or BIN file a frame, sorted naturally by
-name. The CSV file has the columns video (the folder's name), label (a class name or number, empty
-if unknown) and split (train, test, ...); other columns are kept. A file classes.txt in SRC fixes
-the order of the classes, otherwise they are sorted. An interrupted run continues where it stopped.
+name. The CSV file has the columns video (the folder's name), label (empty if unknown) and split
+(train, test, ...); other columns are kept. With a file classes.txt in SRC, one name a line, a
+label is a name or its number, from 0. Without it the labels are the classes, sorted: numbers 0 to
+n-1 stay what they are. An interrupted run continues where it stopped.
 """
 
 import argparse
@@ -16,19 +17,19 @@ import re
 import sys
 import time
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from mmpointvideo.datasets.annotations import read_class_names, write_annotations
 from mmpointvideo.datasets.conversion import (
     ConversionJob,
     VideoReport,
     convert_point_folder,
+    finish_conversion,
     natural_key,
-    print_summary,
-    report_to_json,
     run_jobs,
 )
 from mmpointvideo.datasets.storage import SUFFIX
-from mmpointvideo.utils.atomic import write_json
+from mmpointvideo.engine.options import one_line_errors, positive_int
 
 NEEDED = ('video', 'label', 'split')
 INTEGER = re.compile(r'-?[0-9]{1,18}')
@@ -50,7 +51,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--columns', nargs='*', help='columns of NPY (x y z) or BIN (x y z intensity) files'
     )
     parser.add_argument('--unit', default='', help='name of the unit, e.g. m')
-    parser.add_argument('--workers', type=int, default=os.cpu_count() or 1, help='processes')
+    parser.add_argument(
+        '--workers', type=positive_int, default=os.cpu_count() or 1, help='processes'
+    )
     parser.add_argument(
         '--overwrite', action='store_true', help='convert again what is there already'
     )
@@ -97,21 +100,44 @@ def read_table(path: Path) -> list[dict[str, str]]:
     return rows
 
 
-def read_classes(src: Path, rows: list[dict[str, str]]) -> list[str]:
-    """The classes: ``classes.txt`` if there, else the labels, sorted naturally.
+def read_classes(src: Path, rows: list[dict[str, str]]) -> tuple[list[str], dict[str, int]]:
+    """Names of the classes, and the number of each label in the table.
 
     Raises:
-        ValueError: If a label is not in ``classes.txt``.
+        ValueError: If a label is neither in ``classes.txt`` nor the number of a name in it.
     """
     labels = sorted({row['label'] for row in rows if row['label']}, key=natural_key)
     path = src / 'classes.txt'
-    if not path.is_file():
-        return labels
-    classes = read_class_names(path)
-    unknown = [label for label in labels if label not in classes]
+    # without the file 0 .. n-1 sort to their own places
+    classes = read_class_names(path) if path.is_file() else labels
+    numbers = {str(number): number for number in range(len(classes))}
+    numbers |= {name: number for number, name in enumerate(classes)}
+    unknown = [label for label in labels if label not in numbers]
     if unknown:
-        raise ValueError(f'labels {unknown[:10]} are not in {path}')
-    return classes
+        raise ValueError(
+            f'{path}: expected labels that are names in it or numbers in 0..{len(classes) - 1}, '
+            f'got {unknown[:10]}'
+        )
+    return classes, {label: numbers[label] for label in labels}
+
+
+def annotate(
+    report: VideoReport, row: dict[str, str], integers: list[str], label: int | None
+) -> dict[str, Any]:
+    """The entry of the annotation file; a row's further columns become fields."""
+    others = {
+        key: int(value) if key in integers else value
+        for key, value in row.items()
+        if key not in NEEDED
+    }
+    entry = dict(
+        others,
+        video_id=row['video'],
+        video_path=f'videos/{row["video"]}{SUFFIX}',
+        num_frames=report.num_frames,
+        split=row['split'],
+    )
+    return entry if label is None else dict(entry, gt_label=label)
 
 
 def numbers(rows: list[dict[str, str]]) -> list[str]:
@@ -124,17 +150,13 @@ def main(argv: list[str] | None = None) -> int:
     """Convert; returns the exit status: 1 only if nothing could be converted."""
     args = parse_args(argv)
     started = time.perf_counter()
+    if not args.src.is_dir():
+        raise FileNotFoundError(f'{args.src}: no such folder')
     try:
-        if not args.src.is_dir():
-            raise FileNotFoundError(f'{args.src}: no such folder')
         rows = read_table(args.csv)
-        classes = read_classes(args.src, rows)
     except csv.Error as error:
-        print(f'error: {args.csv}: {error}', file=sys.stderr)
-        return 1
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+        raise ValueError(f'{args.csv}: {error}') from None
+    classes, labels = read_classes(args.src, rows)
     options = dict(
         channels=args.channels, columns=args.columns, unit=args.unit, overwrite=args.overwrite
     )
@@ -151,39 +173,24 @@ def main(argv: list[str] | None = None) -> int:
         for path in sorted(args.src.iterdir())
         if path.is_dir() and path.name not in listed
     ]
-    seconds = time.perf_counter() - started
-    kept = {report.video_id: report for report in print_summary(reports)}
-    if not kept:
-        return 1
+    by_name = {row['video']: row for row in rows}
     integers = numbers(rows)
-    videos = []
-    for row in rows:
-        if row['video'] not in kept:
-            continue
-        others = {
-            key: int(value) if key in integers else value
-            for key, value in row.items()
-            if key not in NEEDED
-        }
-        videos.append(
-            dict(
-                others,
-                video_id=row['video'],
-                video_path=f'videos/{row["video"]}{SUFFIX}',
-                num_frames=kept[row['video']].num_frames,
-                split=row['split'],
-                **(dict(gt_label=classes.index(row['label'])) if row['label'] else {}),
-            )
-        )
     metainfo = dict(
         dataset_type='PointVideoFolderDataset', task='action_recognition', classes=classes
     )
-    write_annotations(args.out_dir / 'annotations.json', metainfo, videos)
-    report = report_to_json(reports, source='points', seconds=round(seconds, 1))
-    write_json(args.out_dir / 'conversion_report.json', report)
-    print(f'{seconds:.0f} s. Annotations: {args.out_dir / "annotations.json"}')
-    return 0
+    annotations = args.out_dir / 'annotations.json'
+
+    def write(kept: list[VideoReport]) -> None:
+        entries = []
+        for report in kept:
+            row = by_name[report.video_id]
+            entries.append(annotate(report, row, integers, labels.get(row['label'])))
+        write_annotations(annotations, metainfo, entries)
+
+    kept = finish_conversion(reports, annotations, write, started, source='points')
+    return 0 if kept else 1
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    with one_line_errors():
+        sys.exit(main())

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from mmpointvideo.datasets.conversion import (
     ConversionJob,
-    print_summary,
-    report_to_json,
+    VideoReport,
+    finish_conversion,
     run_jobs,
 )
 from mmpointvideo.datasets.conversion.synthia import (
@@ -31,7 +31,12 @@ from mmpointvideo.datasets.conversion.synthia import (
 from mmpointvideo.datasets.formats.synthia import split_npz_name
 from mmpointvideo.datasets.storage import SUFFIX
 from mmpointvideo.datasets.synthia4d_facts import SPLITS
-from mmpointvideo.utils.atomic import write_json
+from mmpointvideo.engine.options import (
+    non_negative_int,
+    one_line_errors,
+    positive_float,
+    positive_int,
+)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -45,20 +50,30 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--source', choices=('auto', 'raw', 'npz'), default='auto')
     parser.add_argument('--sequences', nargs='+', help='only these, e.g. SYNTHIA-SEQS-04-DAWN')
     parser.add_argument(
-        '--num-points', type=int, default=published.num_points, help='points kept of a frame'
+        '--num-points',
+        type=positive_int,
+        default=published.num_points,
+        help='points kept of a frame',
     )
     parser.add_argument(
-        '--downsample', type=float, default=published.downsample,
+        '--downsample', type=positive_float, default=published.downsample,
         help='raw: one of so many points is kept before furthest point sampling',
     )  # fmt: skip
     parser.add_argument(
-        '--radius', type=float, default=published.radius, help='raw: metres kept along any axis'
+        '--radius',
+        type=positive_float,
+        default=published.radius,
+        help='raw: metres kept along any axis',
     )
-    parser.add_argument('--seed', type=int, default=published.seed, help='raw: of the sampling')
+    parser.add_argument(
+        '--seed', type=non_negative_int, default=published.seed, help='raw: of the sampling'
+    )
     parser.add_argument(
         '--skip-incomplete', action='store_true', help='raw: leave out frames that lack a file'
     )
-    parser.add_argument('--workers', type=int, default=os.cpu_count() or 1, help='processes')
+    parser.add_argument(
+        '--workers', type=positive_int, default=os.cpu_count() or 1, help='processes'
+    )
     parser.add_argument('--overwrite', action='store_true', help='convert again what is there')
     return parser.parse_args(argv)
 
@@ -112,13 +127,9 @@ def main(argv: list[str] | None = None) -> int:
     """Convert; returns the exit status: 1 if any sequence could not be converted."""
     args = parse_args(argv)
     started = time.perf_counter()
-    try:
-        sampling = SceneSampling(args.num_points, args.radius, args.downsample, args.seed)
-        kind, sequences = find_sources(args)
-        splits = read_splits(args.src)
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    sampling = SceneSampling(args.num_points, args.radius, args.downsample, args.seed)
+    kind, sequences = find_sources(args)
+    splits = read_splits(args.src)
     jobs = []
     for name, paths in sequences.items():
         store = args.out_dir / 'videos' / f'{name}{SUFFIX}'
@@ -130,21 +141,20 @@ def main(argv: list[str] | None = None) -> int:
             jobs.append(ConversionJob(name, convert_synthia_npz, (paths, store), options))
     print(f'{len(jobs)} {kind} sequences from {args.src} to {args.out_dir}')
     reports = run_jobs(jobs, args.workers, args.out_dir / 'videos')
-    kept = [report.video_id for report in print_summary(reports)]
-    if not kept:
-        return 1
-    entries = write_synthia_annotations(args.out_dir, kept, splits, kind)
-    frames: Counter = Counter()
-    for entry in entries:
-        frames[entry.get('split', 'no split')] += len(entry['labelled_frames'])
-    seconds = time.perf_counter() - started
-    report = report_to_json(reports, source=kind, src=args.src.name, seconds=round(seconds, 1))
-    write_json(args.out_dir / 'conversion_report.json', report)
-    counts = ', '.join(f'{n} {split}' for split, n in sorted(frames.items()))
-    print(f'Labelled frames: {counts}. {seconds:.0f} s.')
-    print(f'Annotations: {args.out_dir / "annotations.json"}')
-    return 0 if len(kept) == len(reports) else 1
+
+    def write(kept: list[VideoReport]) -> None:
+        names = [report.video_id for report in kept]
+        frames: Counter = Counter()
+        for entry in write_synthia_annotations(args.out_dir, names, splits, kind):
+            frames[entry.get('split', 'no split')] += len(entry['labelled_frames'])
+        counts = ', '.join(f'{n} {split}' for split, n in sorted(frames.items()))
+        print(f'Labelled frames: {counts}.')
+
+    annotations = args.out_dir / 'annotations.json'
+    kept = finish_conversion(reports, annotations, write, started, source=kind, src=args.src.name)
+    return 0 if kept and len(kept) == len(reports) else 1
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    with one_line_errors():
+        sys.exit(main())

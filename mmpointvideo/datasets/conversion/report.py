@@ -1,9 +1,13 @@
 """What became of a video in a conversion."""
 
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
+
+from mmpointvideo.utils.atomic import write_json
 
 STATUSES = ('converted', 'existing', 'dropped')
 
@@ -67,14 +71,37 @@ def format_summary(reports: Sequence[VideoReport]) -> str:
     return '\n'.join(lines)
 
 
-def print_summary(reports: Sequence[VideoReport]) -> list[VideoReport]:
-    """Print :func:`format_summary`, and an error where nothing is there.
+def finish_conversion(
+    reports: Sequence[VideoReport],
+    annotations: Path,
+    write: Callable[[list[VideoReport]], object],
+    started: float,
+    shard: bool = False,
+    **extra: Any,
+) -> list[VideoReport]:
+    """Print the summary; write the report, and the annotation file where there are videos.
+
+    Args:
+        reports: Of all videos.
+        annotations: The annotation file. The report lies beside it and is named like it, with
+            ``conversion_report`` for ``annotations``.
+        write: Writes the annotation file of the videos that are there.
+        started: When the conversion began, as ``time.perf_counter()`` has it.
+        shard: The files of one shard: they are written without videos, too.
+        extra: Further entries of the report.
 
     Returns:
         The reports of the videos that are there.
     """
+    seconds = time.perf_counter() - started
     print(format_summary(reports))
     kept = [report for report in reports if report.status != 'dropped']
-    if not kept:
+    content = report_to_json(reports, **extra, seconds=round(seconds, 1))
+    name = annotations.name.replace('annotations', 'conversion_report')
+    write_json(annotations.with_name(name), content)
+    if not kept and not (shard and not reports):  # few videos, many shards
         print('error: nothing could be converted', file=sys.stderr)
+    if kept or shard:
+        write(kept)
+        print(f'{seconds:.0f} s. Annotations: {annotations}')
     return kept

@@ -151,7 +151,7 @@ def run_jobs(
 
     Raises:
         ValueError: If two jobs have the same name or ``workers`` is below 1.
-        RuntimeError: If the system killed a worker.
+        ChildProcessError: If the system killed a worker.
     """
     twice = [name for name, n in Counter(job.video_id for job in jobs).items() if n > 1]
     if twice:
@@ -169,7 +169,7 @@ def run_jobs(
                 assert bar is not None
                 bar.update()
     except BrokenProcessPool as error:
-        raise RuntimeError(
+        raise ChildProcessError(
             f'one of {workers} worker processes was killed after {len(reports)} of {len(jobs)} '
             'videos (out of memory?): start again with fewer --workers, what is finished stays'
         ) from error
