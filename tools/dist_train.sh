@@ -12,11 +12,15 @@ CONFIG="$1"
 NUM_PROCESSES="$2"
 shift 2
 case "$NUM_PROCESSES" in
-'' | 0 | -*)
-    echo "NUM_PROCESSES: expected a number of at least 1, got '$NUM_PROCESSES'" >&2
+'' | *[!0-9]* | 0*)
+    echo "error: NUM_PROCESSES: expected a number of at least 1, got '$NUM_PROCESSES'" >&2
     exit 2
     ;;
 esac
+if [ ! -f "$CONFIG" ]; then
+    echo "error: expected a config file, got '$CONFIG', which is none" >&2
+    exit 1
+fi
 TOOLS="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 export PYTHONPATH="$TOOLS/..${PYTHONPATH:+:$PYTHONPATH}"
 

@@ -12,7 +12,13 @@ from mmengine.runner import Runner
 
 from mmpointvideo.checkpoints import require_all_weights
 from mmpointvideo.engine import finish_launch, prepare_launch
-from mmpointvideo.engine.options import add_cfg_options, load_config, output_file
+from mmpointvideo.engine.options import (
+    add_cfg_options,
+    check_checkpoint,
+    load_config,
+    one_line_errors,
+    output_file,
+)
 from mmpointvideo.utils.atomic import write_json
 from mmpointvideo.utils.dist import unwrap_model
 
@@ -59,7 +65,9 @@ def run_test(cfg: Config, checkpoint: str) -> dict[str, float]:
 def main(args: list[str] | None = None) -> None:
     """Test."""
     parsed = parse_args(args)
-    cfg = prepare_launch(merge_args(parsed), parsed.launcher)
+    cfg = merge_args(parsed)
+    check_checkpoint(parsed.checkpoint)
+    cfg = prepare_launch(cfg, parsed.launcher)
     try:
         metrics = run_test(cfg, parsed.checkpoint)
         if parsed.out and is_main_process():
@@ -72,4 +80,5 @@ def main(args: list[str] | None = None) -> None:
 if __name__ == '__main__':
     # whatever opens a file in this process opens it as data
     os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
-    main()
+    with one_line_errors():
+        main()

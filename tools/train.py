@@ -14,7 +14,12 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmpointvideo.engine import finish_launch, prepare_launch
-from mmpointvideo.engine.options import add_cfg_options, load_config
+from mmpointvideo.engine.options import (
+    add_cfg_options,
+    check_checkpoint,
+    load_config,
+    one_line_errors,
+)
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
@@ -66,17 +71,30 @@ def merge_args(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def main(args: list[str] | None = None) -> None:
-    """Train."""
+def prepare(args: list[str] | None = None) -> Config:
+    """What the command line asks for, checked, as the config of a run."""
     parsed = parse_args(args)
-    cfg = prepare_launch(merge_args(parsed), parsed.launcher)
+    cfg = merge_args(parsed)
+    check_checkpoint(cfg.get('load_from'))
+    return prepare_launch(cfg, parsed.launcher)
+
+
+def train(cfg: Config) -> None:
+    """The run."""
     try:
         Runner.from_cfg(cfg).train()
     finally:
         finish_launch()
 
 
+def main(args: list[str] | None = None) -> None:
+    """Train."""
+    train(prepare(args))
+
+
 if __name__ == '__main__':
     # whatever opens a file in this process opens it as data
     os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
-    main()
+    with one_line_errors():
+        config = prepare()
+    train(config)

@@ -10,6 +10,7 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -122,7 +123,8 @@ def one_line_errors() -> Iterator[None]:
     files and options into it, and leave the training out.
 
     Raises:
-        SystemExit: With status 1, in place of an ``OSError`` or ``ValueError``.
+        SystemExit: With status 1, in place of an ``OSError``, a ``ValueError``, or the
+            ``UnpicklingError`` of a file that is no checkpoint.
 
     Examples:
         >>> with one_line_errors():  # doctest: +SKIP
@@ -130,7 +132,7 @@ def one_line_errors() -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, UnpicklingError) as error:
         print(f'error: {error}', file=sys.stderr)
         raise SystemExit(1) from None
 
@@ -163,6 +165,16 @@ def load_config(path: str | os.PathLike, options: dict[str, Any] | None = None) 
     cfg = Config.fromfile(path)
     merge_options(cfg, options)
     return cfg
+
+
+def check_checkpoint(path: str | None) -> None:
+    """Check, before the work, that a checkpoint is there; addresses and None pass.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+    """
+    if path is not None and '://' not in path and not os.path.isfile(path):
+        raise FileNotFoundError(f'expected a checkpoint, got {path!r}, which is no file')
 
 
 def merge_options(cfg: Config, options: dict[str, Any] | None) -> None:

@@ -1,6 +1,7 @@
 """What is wrong on a command line is one line on stderr, never a traceback."""
 
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 
@@ -65,6 +66,81 @@ def test_a_result_that_cannot_be_written(tmp_path, monkeypatch, capsys) -> None:
     assert status_of(tool, arguments, monkeypatch) == 1
     err = capsys.readouterr().err
     assert err.startswith('error: ') and 'annotations.json' in err and err.count('\n') == 1
+
+
+#: tools that read a config, and what else they need
+READERS = {
+    'train.py': ['config'],
+    'test.py': ['config', 'checkpoint'],
+    'analysis_tools/confusion_matrix.py': ['config', 'checkpoint', '--out', 'matrix'],
+    'analysis_tools/get_flops.py': ['config'],
+    'analysis_tools/knn_eval.py': ['config', 'checkpoint'],
+    'analysis_tools/leave_one_out.py': ['config', 'checkpoint'],
+    'analysis_tools/measure_step.py': ['config'],
+    'analysis_tools/profile_train.py': ['config'],
+    'analysis_tools/prototype_parts.py': ['config', 'checkpoint'],
+    'analysis_tools/segment_scenes.py': ['config', 'checkpoint'],
+    'misc/kill_and_resume.py': ['config'],
+    'misc/print_config.py': ['config'],
+    'misc/verify_dataset.py': ['--config', 'config'],
+}
+
+
+@pytest.fixture
+def in_folder(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
+    monkeypatch.setenv('LOCAL_RANK', '0')
+    return tmp_path
+
+
+@pytest.mark.parametrize('name', READERS)
+def test_a_config_that_is_not_there(name, in_folder, monkeypatch, capsys) -> None:
+    assert status_of(ROOT / 'tools' / name, READERS[name], monkeypatch) == 1
+    expected = "error: expected a config file, got 'config', which is none\n"
+    assert capsys.readouterr().err == expected
+
+
+@pytest.mark.parametrize(
+    ('name', 'arguments', 'error'),
+    [
+        ('train.py', ['config.py', '--resume', 'no.pth'], "expected a checkpoint, got 'no.pth'"),
+        ('test.py', ['config.py', 'no.pth'], "expected a checkpoint, got 'no.pth'"),
+        ('train.py', ['config.py', '--cfg-options', 'modle=1'], "did you mean 'model'"),
+        ('analysis_tools/run_table.py', ['no'], "no table 'no'"),
+        ('analysis_tools/analyze_logs.py', ['no'], 'no: no logs'),
+        ('analysis_tools/benchmark_loading.py', ['no'], 'no/annotations.json: no such'),
+    ],
+)
+def test_other_files_that_are_not_there(
+    name, arguments, error, in_folder, monkeypatch, capsys
+) -> None:
+    (in_folder / 'config.py').write_text("model = dict(type='PointVideoRecognizer')\n")
+    assert status_of(ROOT / 'tools' / name, arguments, monkeypatch) == 1
+    err = capsys.readouterr().err
+    assert err.startswith('error: ') and error in err and err.count('\n') == 1
+
+
+def test_a_training_that_fails_keeps_its_traceback(in_folder, monkeypatch) -> None:
+    (in_folder / 'config.py').write_text("model = dict(type='PointVideoRecognizer')\n")
+    monkeypatch.setattr('mmengine.runner.Runner.from_cfg', lambda cfg: int('a defect'))
+    monkeypatch.setattr(sys, 'argv', ['train.py', 'config.py'])
+    with pytest.raises(ValueError, match='a defect'):
+        runpy.run_path(str(ROOT / 'tools' / 'train.py'), run_name='__main__')
+
+
+@pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh'])
+@pytest.mark.parametrize('number', ['abc', '0', '-1', '2x'])
+def test_number_of_processes(script, number) -> None:
+    files = ['config.py', 'a.pth'][: 1 + (script == 'dist_test.sh')]
+    command = ['bash', ROOT / 'tools' / script, *files, number]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    message = f"error: NUM_PROCESSES: expected a number of at least 1, got '{number}'\n"
+    assert done.stderr == message
+    done = subprocess.run([*command[:-1], '2'], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "error: expected a config file, got 'config.py', which is none\n"
 
 
 def test_other_errors_keep_their_traceback() -> None:

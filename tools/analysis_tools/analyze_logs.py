@@ -15,6 +15,8 @@ import statistics
 import sys
 from pathlib import Path
 
+from mmpointvideo.engine.options import one_line_errors
+
 DEFAULT_KEYS = ('loss', 'accuracy', 'video_acc', 'mIoU')
 _NO_VALUES = {'epoch', 'iter', 'step', 'time', 'data_time', 'lr', 'memory'}
 
@@ -124,4 +126,5 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    with one_line_errors():
+        sys.exit(main())

@@ -30,6 +30,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from mmpointvideo.engine.options import device_name, positive_int  # noqa: E402
 from mmpointvideo.ops import available_backends  # noqa: E402
 from tools.analysis_tools import benchmark_encoder as bench  # noqa: E402
 
@@ -280,10 +281,10 @@ def machine() -> str:
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--threads', type=int, default=torch.get_num_threads())
-    parser.add_argument('--device', default='cpu')
-    parser.add_argument('--clips', type=int, default=8, help="of the CPU's PSTNet rows")
-    parser.add_argument('--repeats', type=int, default=2)
+    parser.add_argument('--threads', type=positive_int, default=torch.get_num_threads())
+    parser.add_argument('--device', type=device_name, default='cpu')
+    parser.add_argument('--clips', type=positive_int, default=8, help="of the CPU's PSTNet rows")
+    parser.add_argument('--repeats', type=positive_int, default=2)
     parser.add_argument('--parts', nargs='+', choices=('cases', 'banks', 'growth'))
     parser.add_argument('--out-dir', type=Path, default=Path('work_dirs/performance'))
     parser.add_argument('--docs', action='store_true', help='write into docs/performance.md')

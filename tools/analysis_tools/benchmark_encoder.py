@@ -31,6 +31,7 @@ from torch import Tensor, nn
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from mmpointvideo.engine.options import device_name, positive_float, positive_int  # noqa: E402
 from mmpointvideo.models.encoders import P4TransformerEncoder, PSTNetEncoder  # noqa: E402
 from mmpointvideo.models.layers import set_linear_route  # noqa: E402
 from mmpointvideo.ops import (  # noqa: E402
@@ -61,18 +62,25 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--encoder', choices=sorted(SIZES), default='pstnet')
     parser.add_argument('--size', choices=sorted(SIZES['pstnet']), default='small')
-    parser.add_argument('--clips', type=int, help='overrides the batch of --size')
-    parser.add_argument('--frames', type=int, help='overrides the frames of --size')
-    parser.add_argument('--points', type=int, help='overrides the points of --size')
-    parser.add_argument('--segments', type=int, default=1, help='cut every clip into segments')
+    parser.add_argument('--clips', type=positive_int, help='overrides the batch of --size')
+    parser.add_argument('--frames', type=positive_int, help='overrides the frames of --size')
+    parser.add_argument('--points', type=positive_int, help='overrides the points of --size')
     parser.add_argument(
-        '--extent', type=float, default=20.0, help='p4transformer: size of the scene in metres'
+        '--segments', type=positive_int, default=1, help='cut every clip into segments'
+    )
+    parser.add_argument(
+        '--extent',
+        type=positive_float,
+        default=20.0,
+        help='p4transformer: size of the scene in metres',
     )
     parser.add_argument('--variant', choices=['msr', 'ntu'], default='msr')
     parser.add_argument('--padding-mode', choices=['zeros', 'replicate'], default='replicate')
-    parser.add_argument('--device', default='cpu')
-    parser.add_argument('--threads', type=int, help='CPU threads (default: as PyTorch chooses)')
-    parser.add_argument('--repeats', type=int, default=2)
+    parser.add_argument('--device', type=device_name, default='cpu')
+    parser.add_argument(
+        '--threads', type=positive_int, help='CPU threads (default: as PyTorch chooses)'
+    )
+    parser.add_argument('--repeats', type=positive_int, default=2)
     parser.add_argument('--backends', nargs='+', help='default: all that take the device')
     parser.add_argument(
         '--recompute',

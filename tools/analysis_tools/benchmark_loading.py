@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from mmpointvideo.datasets.annotations import read_annotations
 from mmpointvideo.datasets.storage import PointVideoStore
+from mmpointvideo.engine.options import one_line_errors, positive_int
 from mmpointvideo.simulation import DepthCamera
 from mmpointvideo.utils.atomic import write_json
 
@@ -34,15 +35,19 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('data_root', type=Path, help='folder with annotations.json and stores')
-    parser.add_argument('--videos', type=int, default=64, help='so many, evenly spaced')
-    parser.add_argument('--frames', type=int, default=24, help='frames of a clip')
-    parser.add_argument('--workers', type=int, nargs='+', default=[1, 2])
-    parser.add_argument('--rounds', type=int, default=5, help='turns of each layout')
+    parser.add_argument('--videos', type=positive_int, default=64, help='so many, evenly spaced')
+    parser.add_argument('--frames', type=positive_int, default=24, help='frames of a clip')
+    parser.add_argument('--workers', type=positive_int, nargs='+', default=[1, 2])
+    parser.add_argument('--rounds', type=positive_int, default=5, help='turns of each layout')
     parser.add_argument(
-        '--clips', type=int, default=64, help='clips of the published layout a turn'
+        '--clips', type=positive_int, default=64, help='clips of the published layout a turn'
     )
-    parser.add_argument('--batch-size', type=int, default=8, help='clips that a worker hands over')
-    parser.add_argument('--points', type=int, help='also draw so many points of every frame')
+    parser.add_argument(
+        '--batch-size', type=positive_int, default=8, help='clips that a worker hands over'
+    )
+    parser.add_argument(
+        '--points', type=positive_int, help='also draw so many points of every frame'
+    )
     parser.add_argument('--out', type=Path, help='write the result into this JSON file')
     return parser.parse_args(argv)
 
@@ -220,5 +225,6 @@ def markdown(result: dict[str, Any], args: argparse.Namespace) -> str:
 
 
 if __name__ == '__main__':
-    main()
+    with one_line_errors():
+        main()
     sys.exit(0)

@@ -19,7 +19,13 @@ from mmengine.utils import ProgressBar
 
 from mmpointvideo.apis import init_model
 from mmpointvideo.apis.features import build_feature_dataloader
-from mmpointvideo.engine.options import add_cfg_options, load_config
+from mmpointvideo.engine.options import (
+    add_cfg_options,
+    device_name,
+    load_config,
+    one_line_errors,
+    positive_int,
+)
 from mmpointvideo.utils.atomic import write_json
 
 
@@ -31,8 +37,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='config of a recogniser')
     parser.add_argument('checkpoint', help='checkpoint; every weight of the model must be in it')
     parser.add_argument('--out', type=Path, required=True, help='path without suffix')
-    parser.add_argument('--top', type=int, default=10, help='so many confusions are printed')
-    parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU where there is one)')
+    parser.add_argument(
+        '--top', type=positive_int, default=10, help='so many confusions are printed'
+    )
+    parser.add_argument(
+        '--device', type=device_name, help='cpu, cuda, ... (default: a GPU where there is one)'
+    )
     add_cfg_options(parser)
     return parser.parse_args(argv)
 
@@ -129,4 +139,5 @@ def main(argv: list[str] | None = None) -> np.ndarray:
 if __name__ == '__main__':
     # whatever opens a file in this process opens it as data
     os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
-    main()
+    with one_line_errors():
+        main()

@@ -18,7 +18,7 @@ from mmengine.config import Config
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmpointvideo.apis import init_model
-from mmpointvideo.engine.options import add_cfg_options, load_config, positive_int
+from mmpointvideo.engine.options import add_cfg_options, load_config, one_line_errors, positive_int
 from mmpointvideo.ops import use_backend
 
 
@@ -124,4 +124,5 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
 
 
 if __name__ == '__main__':
-    main()
+    with one_line_errors():
+        main()

@@ -10,7 +10,16 @@ import argparse
 import os
 
 from mmpointvideo.apis import build_feature_dataloader, extract_features, init_feature_model
-from mmpointvideo.engine.options import add_cfg_options, load_config, output_file
+from mmpointvideo.engine.options import (
+    add_cfg_options,
+    device_name,
+    load_config,
+    non_negative_int,
+    one_line_errors,
+    output_file,
+    positive_float,
+    positive_int,
+)
 from mmpointvideo.evaluation import knn_video_accuracy
 from mmpointvideo.utils.atomic import write_json
 
@@ -20,17 +29,19 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='k-NN accuracy of frozen features')
     parser.add_argument('config', help='config of a downstream task, such as a linear probe')
     parser.add_argument('checkpoint', help="checkpoint with an encoder, or 'random'")
-    parser.add_argument('--k', type=int, default=20, help='number of neighbours')
-    parser.add_argument('--temperature', type=float, default=0.07)
+    parser.add_argument('--k', type=positive_int, default=20, help='number of neighbours')
+    parser.add_argument('--temperature', type=positive_float, default=0.07)
     parser.add_argument('--prefix', default='encoder.', help="the encoder's name in the checkpoint")
-    parser.add_argument('--seed', type=int, default=0, help='of the random encoder')
+    parser.add_argument('--seed', type=non_negative_int, default=0, help='of the random encoder')
     parser.add_argument(
         '--calibration-batches',
-        type=int,
+        type=non_negative_int,
         default=16,
         help='training batches that the BN statistics of a random encoder are measured on; 0: none',
     )
-    parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU where there is one)')
+    parser.add_argument(
+        '--device', type=device_name, help='cpu, cuda, ... (default: a GPU where there is one)'
+    )
     parser.add_argument('--out', type=output_file, help='write the result into this JSON file')
     add_cfg_options(parser)
     return parser.parse_args(args)
@@ -69,4 +80,5 @@ def main(args: list[str] | None = None) -> dict[str, float]:
 if __name__ == '__main__':
     # whatever opens a file in this process opens it as data
     os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
-    main()
+    with one_line_errors():
+        main()

@@ -15,11 +15,11 @@ import resource
 import time
 
 import torch
-from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, set_random_seed
 
+from mmpointvideo.engine.options import load_config, one_line_errors, positive_int
 from mmpointvideo.registry import MODELS
 
 
@@ -29,10 +29,12 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('config', help='config of a training run')
-    parser.add_argument('--steps', type=int, default=3)
-    parser.add_argument('--batch-size', type=int, help="default: the config's")
+    parser.add_argument('--steps', type=positive_int, default=3)
+    parser.add_argument('--batch-size', type=positive_int, help="default: the config's")
     parser.add_argument('--data-root', help="folder of the data (default: the config's)")
-    parser.add_argument('--threads', type=int, help='CPU threads (default: as PyTorch chooses)')
+    parser.add_argument(
+        '--threads', type=positive_int, help='CPU threads (default: as PyTorch chooses)'
+    )
     return parser.parse_args(args)
 
 
@@ -46,7 +48,8 @@ def main(args: list[str] | None = None) -> list[dict[str, float]]:
     parsed = parse_args(args)
     if parsed.threads:
         torch.set_num_threads(parsed.threads)
-    cfg = Config.fromfile(parsed.config)
+    with one_line_errors():
+        cfg = load_config(parsed.config)
     loading = cfg.train_dataloader
     loading.update(num_workers=0, persistent_workers=False, pin_memory=False)
     if parsed.batch_size:

@@ -29,7 +29,15 @@ from mmengine.runner import Runner, set_random_seed
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile, record_function
 
-from mmpointvideo.engine.options import add_cfg_options, load_config, output_file
+from mmpointvideo.engine.options import (
+    add_cfg_options,
+    device_name,
+    load_config,
+    non_negative_int,
+    one_line_errors,
+    output_file,
+    positive_int,
+)
 from mmpointvideo.ops.backends import BACKENDS
 from mmpointvideo.registry import MODELS
 from mmpointvideo.utils.atomic import write_json
@@ -75,9 +83,11 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description='Where the time of a training step goes')
     parser.add_argument('config', help='config of a training run')
-    parser.add_argument('--steps', type=int, default=5, help='steps that are measured')
-    parser.add_argument('--warmup', type=int, default=3, help='steps before that')
-    parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU where there is one)')
+    parser.add_argument('--steps', type=positive_int, default=5, help='steps that are measured')
+    parser.add_argument('--warmup', type=non_negative_int, default=3, help='steps before that')
+    parser.add_argument(
+        '--device', type=device_name, help='cpu, cuda, ... (default: a GPU where there is one)'
+    )
     parser.add_argument('--out', type=output_file, help='write the result into this JSON file')
     add_cfg_options(parser)
     return parser.parse_args(args)
@@ -180,7 +190,8 @@ def main(args: list[str] | None = None) -> dict[str, float]:
         Milliseconds of every part of a step.
     """
     parsed = parse_args(args)
-    cfg = load_config(parsed.config, parsed.cfg_options)
+    with one_line_errors():
+        cfg = load_config(parsed.config, parsed.cfg_options)
     device = torch.device(parsed.device or ('cuda' if torch.cuda.is_available() else 'cpu'))
     on_device = device.type != 'cpu'
     init_default_scope(cfg.get('default_scope', 'mmpointvideo'))

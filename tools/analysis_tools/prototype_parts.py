@@ -39,7 +39,13 @@ from mmpointvideo.apis.superpoints import (
     pack_segment,
 )
 from mmpointvideo.checkpoints import read_state_dict, require_all_weights
-from mmpointvideo.engine.options import add_cfg_options, load_config
+from mmpointvideo.engine.options import (
+    add_cfg_options,
+    load_config,
+    non_negative_int,
+    one_line_errors,
+    positive_int,
+)
 from mmpointvideo.evaluation.clustering import contingency, normalized_mutual_info, purity
 from mmpointvideo.simulation.bodies import PART_NAMES
 from mmpointvideo.utils.atomic import atomic_write, write_json
@@ -56,16 +62,16 @@ def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', type=Path, help='config of a pre-training with prototypes')
     parser.add_argument('checkpoints', type=Path, help='a checkpoint, or a folder of epoch_*.pth')
     parser.add_argument('--split', default='test', help='which videos (default test)')
-    parser.add_argument('--videos', type=int, default=60, help='evenly spaced (default 60)')
-    parser.add_argument('--frames', type=int, default=8, help='of a video (default 8)')
-    parser.add_argument('--seed', type=int, default=0, help='of the random encoder and k-means')
+    parser.add_argument(
+        '--videos', type=positive_int, default=60, help='evenly spaced (default 60)'
+    )
+    parser.add_argument('--frames', type=positive_int, default=8, help='of a video (default 8)')
+    parser.add_argument(
+        '--seed', type=non_negative_int, default=0, help='of the random encoder and k-means'
+    )
     parser.add_argument('--out', type=Path, help='folder for prototype_parts.{json,png}')
     add_cfg_options(parser)
-    parsed = parser.parse_args(args)
-    for name in ('videos', 'frames'):
-        if getattr(parsed, name) < 1:
-            parser.error(f'--{name}: expected at least 1, got {getattr(parsed, name)}')
-    return parsed
+    return parser.parse_args(args)
 
 
 def find_checkpoints(path: Path) -> list[tuple[str, Path]]:
@@ -239,4 +245,5 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 if __name__ == '__main__':
-    main()
+    with one_line_errors():
+        main()

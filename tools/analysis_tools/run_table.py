@@ -28,6 +28,7 @@ from typing import Any
 
 from mmengine.fileio import load
 
+from mmpointvideo.engine.options import one_line_errors, positive_int
 from mmpointvideo.utils.atomic import write_json
 from mmpointvideo.visualization.tables import Results, markdown, plot
 
@@ -47,7 +48,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'tables', nargs='+', help=f'names of files in {TABLES.relative_to(ROOT)}, or paths'
     )
     parser.add_argument('--size', choices=SIZES, default='tiny')
-    parser.add_argument('--seeds', type=int, default=3, help='seeds 0 .. n-1 (default 3)')
+    parser.add_argument('--seeds', type=positive_int, default=3, help='seeds 0 .. n-1 (default 3)')
     parser.add_argument('--work-dir', type=Path, default=ROOT / 'work_dirs' / 'tables')
     parser.add_argument('--rows', nargs='+', help='run only the rows with these names')
     parser.add_argument('--columns', nargs='+', help='run only the columns with these names')
@@ -55,10 +56,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--collect', action='store_true', help='run nothing, make the tables of what is there'
     )
-    args = parser.parse_args(argv)
-    if args.seeds < 1:
-        parser.error(f'--seeds: expected at least 1, got {args.seeds}')
-    return args
+    return parser.parse_args(argv)
 
 
 @dataclass
@@ -360,4 +358,5 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with one_line_errors():
+        main()

@@ -17,7 +17,14 @@ import numpy as np
 from mmengine.utils import track_iter_progress
 
 from mmpointvideo.apis import build_scene_dataset, init_model, score_scenes, segment_scene
-from mmpointvideo.engine.options import add_cfg_options, load_config, output_file
+from mmpointvideo.engine.options import (
+    add_cfg_options,
+    device_name,
+    load_config,
+    one_line_errors,
+    output_file,
+    positive_int,
+)
 from mmpointvideo.utils.atomic import atomic_write, write_json
 
 
@@ -31,7 +38,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--split', choices=['train', 'val', 'test', 'all'])
     parser.add_argument(
         '--frames-per-video',
-        type=int,
+        type=positive_int,
         help='so many evenly spaced frames of every video (default: all that are labelled)',
     )
     parser.add_argument('--out', type=output_file, help='write the metrics into this JSON file')
@@ -40,7 +47,9 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         type=Path,
         help='write every scene into VIDEO-FRAME.npz here: xyz, rgb, gt_class, pred_label',
     )
-    parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU where there is one)')
+    parser.add_argument(
+        '--device', type=device_name, help='cpu, cuda, ... (default: a GPU where there is one)'
+    )
     add_cfg_options(parser)
     return parser.parse_args(args)
 
@@ -78,4 +87,5 @@ def main(args: list[str] | None = None) -> dict[str, float]:
 if __name__ == '__main__':
     # whatever opens a file in this process opens it as data
     os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
-    main()
+    with one_line_errors():
+        main()

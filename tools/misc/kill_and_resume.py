@@ -19,7 +19,14 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from mmpointvideo.engine.options import add_cfg_options, load_config, merge_options
+from mmpointvideo.engine.options import (
+    add_cfg_options,
+    load_config,
+    merge_options,
+    non_negative_int,
+    one_line_errors,
+    positive_int,
+)
 from mmpointvideo.testing.interruption import (
     PLACES,
     Kill,
@@ -36,9 +43,9 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         'config', nargs='?', help='config file (default: a pre-training of a few seconds)'
     )
-    parser.add_argument('--times', type=int, default=20, help='number of kills')
-    parser.add_argument('--seed', type=int, default=0, help='of the places')
-    parser.add_argument('--workers', type=int, help='data workers of every run')
+    parser.add_argument('--times', type=positive_int, default=20, help='number of kills')
+    parser.add_argument('--seed', type=non_negative_int, default=0, help='of the places')
+    parser.add_argument('--workers', type=non_negative_int, help='data workers of every run')
     parser.add_argument('--work-dir', help='folder of the runs (default: one that is removed)')
     add_cfg_options(parser)
     return parser.parse_args(args)
@@ -74,7 +81,8 @@ def main(args: list[str] | None = None) -> int:
     options = parse_args(args)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(options.work_dir or temporary).resolve()
-        cfg = make_config(options, folder)
+        with one_line_errors():
+            cfg = make_config(options, folder)
         if train_in_process(named(cfg, folder / 'whole')) != 0:
             print('the run that was to be left alone failed', file=sys.stderr)
             return 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from mmpointvideo.engine.options import add_cfg_options, load_config
+from mmpointvideo.engine.options import add_cfg_options, load_config, one_line_errors
 
 
 def main(args: list[str] | None = None) -> None:
@@ -18,4 +18,5 @@ def main(args: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with one_line_errors():
+        main()

@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from mmpointvideo.engine.options import one_line_errors
 from mmpointvideo.utils.atomic import atomic_write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -138,4 +139,5 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    with one_line_errors():
+        sys.exit(main())

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from mmpointvideo.datasets.verification import (
@@ -21,6 +20,7 @@ from mmpointvideo.datasets.verification import (
     format_dataset_summary,
     verify_dataset,
 )
+from mmpointvideo.engine.options import load_config, one_line_errors
 from mmpointvideo.registry import DATASETS
 
 
@@ -50,7 +50,7 @@ def leaf_datasets(cfg: Any) -> Iterator[dict]:
 
 def check_config(path: Path) -> tuple[list[Path], list[str], list[str]]:
     """Annotation files that a config names, one line a data set, and what failed."""
-    cfg = Config.fromfile(path)
+    cfg = load_config(path)
     init_default_scope(cfg.get('default_scope', 'mmpointvideo'))
     files: list[Path] = []
     lines: list[str] = []
@@ -96,4 +96,5 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    with one_line_errors():
+        sys.exit(main())
