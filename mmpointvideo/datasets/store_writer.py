@@ -167,7 +167,7 @@ class PointVideoWriter:
 
         Args:
             xyz: ``(n, 3)`` finite; values must fit ``xyz_dtype`` (float64 is rounded to float32).
-            channels: ``(n,)`` or ``(n, columns)`` per channel.
+            channels: ``(n,)`` or ``(n, columns)`` per channel; values must be finite and fit.
 
         Raises:
             ValueError: If shapes, values or channel names do not fit.
@@ -178,14 +178,13 @@ class PointVideoWriter:
         if xyz.ndim != 2 or xyz.shape[1] != 3:
             raise ValueError(f'xyz: expected (n, 3), got {xyz.shape}')
         stored = self._cast('xyz', xyz, self.xyz_dtype)
-        if not np.isfinite(stored).all():
-            raise ValueError(f'xyz: frame {self.num_frames} holds NaN, infinite or huge values')
         self._append(len(xyz), codec.encode_array(stored), channels or {})
 
-    @staticmethod
-    def _cast(name: str, values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    def _cast(self, name: str, values: np.ndarray, dtype: np.dtype) -> np.ndarray:
         with np.errstate(over='ignore', invalid='ignore'):
             out = values.astype(dtype)
+        if dtype.kind == 'f' and not np.isfinite(out).all():
+            raise ValueError(f'{name}: frame {self.num_frames} holds NaN, infinite or huge values')
         if dtype.kind != 'f' and not np.array_equal(out, values):
             raise ValueError(f'{name}: values do not fit {dtype}')
         return out

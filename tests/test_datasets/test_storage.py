@@ -454,6 +454,12 @@ def test_writer_refuses_bad_frames(tmp_path: Path) -> None:
             writer.append_points([[0, 0, 1e300]])
         with pytest.raises(ValueError, match=r'expected \(n, 3\), got \(3,\)'):
             writer.append_points(np.zeros(3))
+    with PointVideoWriter(tmp_path / 'c.pvs', 'points', channels=dict(w='float32')) as writer:
+        writer.append_points(np.zeros((2, 3)), dict(w=[1, 2]))
+        for bad in (np.nan, np.inf, 1e300):
+            with pytest.raises(ValueError, match='w: frame 1 holds NaN, infinite or huge values'):
+                writer.append_points(np.zeros((2, 3)), dict(w=[1, bad]))
+    assert PointVideoStore(tmp_path / 'c.pvs').num_frames == 1
     with pytest.raises(RuntimeError, match='not open'):
         writer.append_points(np.zeros((1, 3)))
 
