@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from mmengine.config import Config
+
 
 def test_the_page_runs(root: Path, tmp_path: Path) -> None:
     page = (root / 'docs' / 'add_your_own.md').read_text(encoding='utf-8')
@@ -40,6 +42,18 @@ def test_the_page_runs(root: Path, tmp_path: Path) -> None:
             timeout=900,
         )
         assert done.returncode == 0, f'{block}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}'
+    # what docs/get_started.md says about checkpoints and SIGTERM holds for this run, too
+    run, shared = (
+        Config.fromfile(path, import_custom_modules=False).default_hooks
+        for path in (
+            tmp_path / 'work_dirs/my_config/my_config.py',
+            root / 'configs/default_runtime.py',
+        )
+    )
+    own = dict(logger=dict(type='LoggerHook', interval=2), best_and_last=run.best_and_last)
+    assert run.to_dict() == {**shared.to_dict(), **own}
+    left = {path.name for path in (tmp_path / 'work_dirs/my_config').glob('*.pth')}
+    assert left == {'epoch_4.pth', 'epoch_5.pth'}
     last = json.loads((tmp_path / 'work_dirs/my_config/results.json').read_text())['last']
     tested = json.loads((tmp_path / 'result.json').read_text())
     assert last['epoch'] == 5
