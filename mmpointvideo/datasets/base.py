@@ -176,7 +176,8 @@ class PointVideoDataset(BaseDataset):
         selected = [video for video in videos if video.get('split') == self.split]
         if not selected:
             found = sorted({str(video['split']) for video in videos if 'split' in video})
-            raise ValueError(f'{self.ann_file}: split expected one of {found}, got {self.split!r}')
+            wanted = f'one of {found}' if found else 'None, as no video says its split'
+            raise ValueError(f'{self.ann_file}: split: expected {wanted}, got {self.split!r}')
         return selected
 
     def _check_files(self, videos: list[dict]) -> None:

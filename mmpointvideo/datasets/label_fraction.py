@@ -3,6 +3,7 @@
 import hashlib
 import math
 from collections import defaultdict
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,8 @@ class LabelFraction(Dataset):
         lazy_init: Choose later.
 
     Raises:
-        TypeError: If ``dataset`` is no such data set.
+        TypeError: If ``dataset`` is no such data set, or ``fraction`` or ``videos_per_class`` no
+            number.
         ValueError: If not exactly one of ``fraction`` and ``videos_per_class`` is given, one is
             out of range, or a video has no label.
 
@@ -61,6 +63,12 @@ class LabelFraction(Dataset):
                 'LabelFraction: expected either fraction or videos_per_class, got '
                 f'fraction={fraction!r}, videos_per_class={videos_per_class!r}'
             )
+        for name, value, kind, what in (
+            ('fraction', fraction, Real, 'a number'),
+            ('videos_per_class', videos_per_class, Integral, 'an integer'),
+        ):
+            if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
+                raise TypeError(f'{name}: expected {what}, got {value!r}')
         if fraction is not None and not 0 < fraction <= 1:
             raise ValueError(f'fraction: expected above 0 up to 1, got {fraction!r}')
         if videos_per_class is not None and videos_per_class < 1:

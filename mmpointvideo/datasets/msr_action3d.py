@@ -1,11 +1,18 @@
 """MSRAction-3D: 20 actions, 10 subjects, 567 videos."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mmpointvideo.registry import DATASETS
 
 from .base import PointVideoDataset
+
+
+def _check_subjects(name: str, subjects: Any) -> tuple[int, ...]:
+    found = tuple(subjects) if isinstance(subjects, Iterable) else None
+    if found is None or not all(isinstance(subject, int) for subject in found):
+        raise TypeError(f'{name}: expected a list of integers such as [1, 2], got {subjects!r}')
+    return found
 
 
 @DATASETS.register_module()
@@ -23,9 +30,13 @@ class MSRAction3DDataset(PointVideoDataset):
             is not of the split is an error, so that no test subject slips into training.
         train_subjects: Subjects whose videos train.
         **options: Those of :class:`PointVideoDataset`.
+
+    Raises:
+        TypeError: If ``subjects`` or ``train_subjects`` is no list of integers.
+        ValueError: If ``split`` is none of the three.
     """
 
-    METAINFO: dict = dict(dataset_type='MSRAction3D', task='action_recognition')
+    METAINFO: dict = dict(dataset_type='MSRAction3DDataset', task='action_recognition')
 
     def __init__(
         self,
@@ -37,8 +48,8 @@ class MSRAction3DDataset(PointVideoDataset):
     ) -> None:
         if split not in ('train', 'test', 'all'):
             raise ValueError(f"split: expected 'train', 'test' or 'all', got {split!r}")
-        self.train_subjects = tuple(train_subjects)
-        self.subjects = None if subjects is None else tuple(subjects)
+        self.train_subjects = _check_subjects('train_subjects', train_subjects)
+        self.subjects = None if subjects is None else _check_subjects('subjects', subjects)
         super().__init__(split=split, **options)
 
     def select_videos(self, videos: list[dict]) -> list[dict]:

@@ -13,4 +13,4 @@ class PointVideoFolderDataset(PointVideoDataset):
     that occurs in them; None takes all videos. Arguments as of :class:`PointVideoDataset`.
     """
 
-    METAINFO: dict = dict(dataset_type='PointVideoFolder')
+    METAINFO: dict = dict(dataset_type='PointVideoFolderDataset')

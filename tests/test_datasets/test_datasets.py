@@ -44,7 +44,7 @@ def test_clips_are_sorted_by_video_and_start(tiny):
     assert _starts(dataset) == wanted
     assert dataset.num_videos == 8
     assert dataset.metainfo['classes'] == ['action 1', 'action 2']
-    assert dataset.metainfo['dataset_type'] == 'MSRAction3D'
+    assert dataset.metainfo['dataset_type'] == 'MSRAction3DDataset'
 
 
 def test_item(tiny):
@@ -155,11 +155,14 @@ def test_subjects(tiny):
     assert {name[4:7] for name, _ in _starts(swapped)} == {'s06'}
     with pytest.raises(ValueError, match=r"some of \[1, 2\].*split 'train'.*\(6,\)"):
         MSRAction3DDataset(**options, split='train', subjects=(6,))
+    for name, value in (('subjects', 3), ('subjects', '12'), ('train_subjects', 1)):
+        with pytest.raises(TypeError, match=f'^{name}: expected a list of integers'):
+            MSRAction3DDataset(**options, split='train', **{name: value})
     with pytest.raises(ValueError, match="'train', 'test' or 'all', got 'val'"):
         MSRAction3DDataset(**options, split='val')
 
 
-def test_folder_dataset_splits_by_field(tiny):
+def test_folder_dataset_splits_by_field(tiny, tmp_path):
     sizes = [
         PointVideoFolderDataset(ann_file=tiny, split=split, num_frames=8).num_videos
         for split in ('train', 'test', None)
@@ -167,6 +170,13 @@ def test_folder_dataset_splits_by_field(tiny):
     assert sizes == [8, 4, 12]
     with pytest.raises(ValueError, match=r"\['test', 'train'\], got 'val'"):
         PointVideoFolderDataset(ann_file=tiny, split='val', num_frames=8)
+    assert PointVideoFolderDataset.METAINFO['dataset_type'] == 'PointVideoFolderDataset'
+    data = json.loads(Path(tiny).read_text())
+    for video in data['data_list']:
+        del video['split']
+    (tmp_path / 'a.json').write_text(json.dumps(data))
+    with pytest.raises(ValueError, match="split: expected None, as no video .*, got 'val'"):
+        PointVideoFolderDataset(ann_file=tmp_path / 'a.json', split='val', num_frames=8)
 
 
 def test_unlabelled_videos_and_missing_subjects(tiny, tmp_path):

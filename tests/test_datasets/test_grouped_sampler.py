@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mmpointvideo.datasets import GroupedSampler, MSRAction3DDataset
+from mmpointvideo.datasets import DefaultSampler, GroupedSampler, MSRAction3DDataset
 from mmpointvideo.registry import DATA_SAMPLERS
 from mmpointvideo.testing import write_tiny_dataset
 
@@ -111,3 +111,8 @@ def test_clear_errors(dataset) -> None:
         GroupedSampler(dataset, 'subject').set_batches(5, True)
     with pytest.raises(RuntimeError, match=r'expected set_batches\(\) before the first epoch'):
         list(GroupedSampler(dataset, 'subject'))
+
+
+def test_an_empty_data_set() -> None:
+    with pytest.raises(ValueError, match='dataset: expected at least one sample'):
+        DefaultSampler([])

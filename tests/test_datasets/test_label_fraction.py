@@ -168,5 +168,11 @@ def test_errors(ann_file):
         _build(ann_file, fraction=50)
     with pytest.raises(ValueError, match='videos_per_class: expected at least 1'):
         _build(ann_file, videos_per_class=0)
+    for wrong in ('a', True, [0.5]):
+        with pytest.raises(TypeError, match='fraction: expected a number, got'):
+            _build(ann_file, fraction=wrong)
+    for wrong in (2.5, '3', True):
+        with pytest.raises(TypeError, match='videos_per_class: expected an integer, got'):
+            _build(ann_file, videos_per_class=wrong)
     with pytest.raises(TypeError, match='expected a PointVideoDataset'):
         LabelFraction([1, 2], fraction=0.5)

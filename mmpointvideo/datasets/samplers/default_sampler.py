@@ -28,11 +28,16 @@ class DefaultSampler(BaseDefaultSampler):
         shuffle: Another order in each epoch.
         seed: The same on all processes; by default drawn.
         round_up: Repeat samples until every process has equally many.
+
+    Raises:
+        ValueError: If the data set is empty.
     """
 
     def __init__(
         self, dataset: Sized, shuffle: bool = True, seed: int | None = None, round_up: bool = True
     ) -> None:
+        if len(dataset) == 0:
+            raise ValueError('dataset: expected at least one sample, got an empty data set')
         super().__init__(dataset, shuffle, seed, round_up)
         self.batch_size = 1
         self.start = 0

@@ -34,7 +34,7 @@ class SplitSegments(PointVideoTransform):
     """
 
     def __init__(self, num_segments: int) -> None:
-        if not isinstance(num_segments, int) or num_segments < 1:
+        if type(num_segments) is not int or num_segments < 1:
             raise ValueError(f'num_segments: expected an integer above 0, got {num_segments!r}')
         self.num_segments = num_segments
 
@@ -64,9 +64,14 @@ class PackPointVideoInputs(PointVideoTransform):
     Args:
         seg_label: Which of ``point_labels`` becomes ``gt_pts_seg``; None: there is none.
         meta_keys: What goes into the sample's metainfo, where it is there.
+
+    Raises:
+        TypeError: If ``meta_keys`` is a single name.
     """
 
     def __init__(self, seg_label: str | None = None, meta_keys: Sequence[str] = META_KEYS) -> None:
+        if isinstance(meta_keys, str):
+            raise TypeError(f'meta_keys: expected a list of names, got {meta_keys!r}')
         self.seg_label = seg_label
         self.meta_keys = tuple(meta_keys)
 

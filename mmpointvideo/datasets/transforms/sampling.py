@@ -83,7 +83,7 @@ class SamplePoints(PointVideoTransform):
     """
 
     def __init__(self, num_points: int, empty_frame: str = 'error') -> None:
-        if not isinstance(num_points, int) or num_points < 1:
+        if type(num_points) is not int or num_points < 1:
             raise ValueError(f'num_points: expected an integer above 0, got {num_points!r}')
         if empty_frame not in ('error', 'nearest'):
             raise ValueError(f"empty_frame: expected 'error' or 'nearest', got {empty_frame!r}")

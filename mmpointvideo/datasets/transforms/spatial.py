@@ -1,6 +1,7 @@
 """Scaling and augmenting coordinates; a clip moves as one, features stay as they are."""
 
 import math
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,8 @@ class ScaleCoordinates(PointVideoTransform):
     """
 
     def __init__(self, factor: float) -> None:
-        if not (math.isfinite(factor) and factor > 0):
+        number = isinstance(factor, Real) and not isinstance(factor, bool)
+        if not (number and math.isfinite(factor) and factor > 0):
             raise ValueError(f'factor: expected a number above 0, got {factor!r}')
         self.factor = float(factor)
 

@@ -91,6 +91,15 @@ def test_from_store_to_batch(tmp_path, workers):
     assert sorted(seen) == list(range(28))
 
 
+def test_options_are_checked():
+    for wrong in (True, 1.0, 0):
+        with pytest.raises(ValueError, match='num_segments: expected an integer above 0'):
+            SplitSegments(wrong)
+    with pytest.raises(TypeError, match="meta_keys: expected a list of names, got 'video_id'"):
+        PackPointVideoInputs(meta_keys='video_id')
+    assert PackPointVideoInputs(meta_keys=['video_id']).meta_keys == ('video_id',)
+
+
 def test_missing_mmcv_gives_a_hint(monkeypatch):
     monkeypatch.setitem(sys.modules, 'mmcv.transforms', None)
     with pytest.raises(ImportError, match='pip install mmcv-lite'):

@@ -123,7 +123,7 @@ def test_seed_in_test_mode_is_a_checksum():
 
 
 def test_options():
-    for wrong in (0, -3, 2.5):
+    for wrong in (0, -3, 2.5, True):
         with pytest.raises(ValueError, match='num_points: expected'):
             SamplePoints(wrong)
     with pytest.raises(ValueError, match="'error' or 'nearest', got 'skip'"):

@@ -139,6 +139,8 @@ def test_same_seed_same_augmentation():
     [
         (dict(type='ScaleCoordinates', factor=-1), 'factor: expected'),
         (dict(type='ScaleCoordinates', factor=float('nan')), 'factor: expected'),
+        (dict(type='ScaleCoordinates', factor='1'), "factor: expected a number above 0, got '1'"),
+        (dict(type='ScaleCoordinates', factor=True), 'factor: expected'),
         (dict(type='RandomScale', scale_range=(1.1, 0.9)), '0 < low <= high'),
         (dict(type='RandomScale', scale_range=(-0.1, 0.9)), '0 < low <= high'),
         (dict(type='RandomScale', scale_range=0.9), r'expected \(low, high\)'),
