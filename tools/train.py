@@ -76,6 +76,7 @@ def prepare(args: list[str] | None = None) -> Config:
     parsed = parse_args(args)
     cfg = merge_args(parsed)
     check_checkpoint(cfg.get('load_from'))
+    check_checkpoint(cfg.model.get('encoder_checkpoint'))
     return prepare_launch(cfg, parsed.launcher)
 
 

@@ -105,8 +105,15 @@ def test_a_config_that_is_not_there(name, in_folder, monkeypatch, capsys) -> Non
     ('name', 'arguments', 'error'),
     [
         ('train.py', ['config.py', '--resume', 'no.pth'], "expected a checkpoint, got 'no.pth'"),
+        (
+            'train.py',
+            ['config.py', '--cfg-options', 'model.encoder_checkpoint=no.pth'],
+            "expected a checkpoint, got 'no.pth'",
+        ),
         ('test.py', ['config.py', 'no.pth'], "expected a checkpoint, got 'no.pth'"),
         ('train.py', ['config.py', '--cfg-options', 'modle=1'], "did you mean 'model'"),
+        ('model_converters/convert_published.py', ['no.pth', 'out'], 'no.pth'),
+        ('model_converters/publish_model.py', ['no.pth', 'out'], 'no.pth'),
         ('analysis_tools/run_table.py', ['no'], "no table 'no'"),
         ('analysis_tools/analyze_logs.py', ['no'], 'no: no logs'),
         ('analysis_tools/benchmark_loading.py', ['no'], 'no/annotations.json: no such'),

@@ -26,6 +26,7 @@ from torch import Tensor
 
 from mmpointvideo.checkpoints import compare_weights, require_all_weights
 from mmpointvideo.checkpoints.safe_loading import weights_only
+from mmpointvideo.engine.options import one_line_errors
 from mmpointvideo.utils.atomic import atomic_write
 
 BN = r'(weight|bias|running_mean|running_var|num_batches_tracked)'
@@ -313,14 +314,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--kind', choices=list(KINDS), help='default: told by the names')
     parser.add_argument('--config', help='check against the model of this config')
     args = parser.parse_args(argv)
-    try:
-        weights, about = load_published(args.checkpoint)
-        kind = args.kind or guess_kind(list(weights))
-        state, left = convert(weights, kind)
-        fits = check(args.config, state) if args.config else ''
-    except (OSError, ValueError, pickle.UnpicklingError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    weights, about = load_published(args.checkpoint)
+    kind = args.kind or guess_kind(list(weights))
+    state, left = convert(weights, kind)
+    fits = check(args.config, state) if args.config else ''
     print(f'{kind}: {len(weights)} weights, {len(weights) - len(left)} taken over')
     for reason in dict.fromkeys(left.values()):
         names = [name for name, why in left.items() if why == reason]
@@ -334,4 +331,5 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    with one_line_errors():
+        sys.exit(main())

@@ -18,6 +18,7 @@ import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from mmpointvideo.checkpoints import read_state_dict
+from mmpointvideo.engine.options import one_line_errors
 from mmpointvideo.utils.atomic import atomic_write
 from mmpointvideo.version import __version__
 
@@ -62,15 +63,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('checkpoint', type=Path)
     parser.add_argument('out', type=Path, help='folder and name of the result')
     args = parser.parse_args(argv)
-    try:
-        path = publish(args.checkpoint, args.out)
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    path = publish(args.checkpoint, args.out)
     before, after = args.checkpoint.stat().st_size, path.stat().st_size
     print(f'{path}: {after / 2**20:.1f} MiB (of {before / 2**20:.1f})')
     return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    with one_line_errors():
+        sys.exit(main())
