@@ -114,6 +114,18 @@ def test_command(tool, tmp_path, capsys):
     assert '0 converted now, 28 already there' in capsys.readouterr().out
 
 
+def test_command_reports_what_is_missing(tool, tmp_path, capsys):
+    (tmp_path / 'raw' / 'a02_s01_e01_sdepth.bin').mkdir(parents=True)  # in the way of a video
+    options = ['--num-subjects', '1', '--takes', '1', '--frames-range', '2', '3', '--convert']
+    assert tool.main([*options, '--workers', '1', '--out-dir', str(tmp_path)]) == 1
+    assert 'error: the data set is not complete' in capsys.readouterr().err
+    report = json.loads((tmp_path / 'conversion_report.json').read_text())
+    dropped = [v['video_id'] for v in report['videos'] if v['status'] == 'dropped']
+    assert dropped == ['a02_s01_e01'] and report['source'] == 'builtin'
+    annotations = json.loads((tmp_path / 'annotations.json').read_text())
+    assert len(annotations['data_list']) == len(ACTION_CLASSES) - 1
+
+
 def test_command_stops_when_the_disk_is_too_small(tool, tmp_path, monkeypatch):
     monkeypatch.setattr(tool.shutil, 'disk_usage', lambda path: type('Usage', (), dict(free=10**6)))
     with pytest.raises(OSError, match='use --convert without --keep-raw'):
