@@ -12,8 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from defaults import PROBE, add_data_root, describe, make_parser, read_videos, spread_frames
-from defaults import test_videos as pick_videos
+from defaults import (
+    PROBE,
+    add_data_root,
+    describe,
+    make_parser,
+    pick_videos,
+    read_videos,
+    spread_frames,
+)
 
 from mmpointvideo.apis import PointVideoInferencer, Video, open_video
 from mmpointvideo.apis.inference import class_names

@@ -57,7 +57,7 @@ def read_videos(data_root: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return annotations['metainfo'], videos
 
 
-def test_videos(videos: list[dict[str, Any]], count: int, seed: int = 0) -> list[dict[str, Any]]:
+def pick_videos(videos: list[dict[str, Any]], count: int, seed: int = 0) -> list[dict[str, Any]]:
     """Some videos of subjects that no training saw, of different actions.
 
     Args:

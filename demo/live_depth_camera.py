@@ -17,8 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from defaults import PROBE, add_data_root, describe, make_parser, read_videos
-from defaults import test_videos as pick_videos
+from defaults import PROBE, add_data_root, describe, make_parser, pick_videos, read_videos
 
 from mmpointvideo.apis import PointVideoInferencer, open_video
 from mmpointvideo.simulation import DepthCamera

@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch.nn.functional as F
-from defaults import PRETRAIN, add_data_root, describe, make_parser, read_videos
-from defaults import test_videos as pick_videos
+from defaults import PRETRAIN, add_data_root, describe, make_parser, pick_videos, read_videos
 from prototypes import prototype_clips
 
 from mmpointvideo.apis import find_config, init_model, merge_prototypes

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from defaults import PRETRAIN, add_data_root, describe, make_parser, read_videos
-from defaults import test_videos as pick_videos
+from defaults import PRETRAIN, add_data_root, describe, make_parser, pick_videos, read_videos
 
 from mmpointvideo.apis import encode_superpoints, find_config, init_model
 from mmpointvideo.apis.clip_pipeline import ClipPipeline

@@ -14,8 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from defaults import PRETRAIN, add_data_root, describe, make_parser, read_videos, spread_frames
-from defaults import test_videos as pick_videos
+from defaults import (
+    PRETRAIN,
+    add_data_root,
+    describe,
+    make_parser,
+    pick_videos,
+    read_videos,
+    spread_frames,
+)
 
 from mmpointvideo.apis import find_config, init_model, point_prototypes
 from mmpointvideo.apis.superpoints import check_pretraining
