@@ -20,7 +20,8 @@ class ClipMetric(BaseMetric):
             size: Number of clips of the data set.
 
         Raises:
-            ValueError: If the number of different clips is not ``size``.
+            ValueError: On every process, if the number of different clips is not ``size`` or the
+                metrics cannot be computed.
         """
         parts = all_gather_object(list(self.results))
         self.results.clear()
@@ -28,9 +29,12 @@ class ClipMetric(BaseMetric):
         if is_main_process():
             clips = {row[0]: row for part in reversed(parts) for row in part}
             if size and len(clips) == size:
-                found = self.compute_metrics([clips[index] for index in sorted(clips)])
                 lead = f'{self.prefix}/' if self.prefix else ''
-                metrics = [{lead + name: value for name, value in found.items()}]
+                try:
+                    found = self.compute_metrics([clips[index] for index in sorted(clips)])
+                    metrics = [{lead + name: value for name, value in found.items()}]
+                except ValueError as error:  # told to the others, who wait
+                    metrics = [str(error)]
             else:
                 metrics = [
                     f'{type(self).__name__} expects every one of the {size} clips of the data set, '

@@ -37,7 +37,7 @@ def knn_classify(
         ``(m, num_classes)`` votes, each row adds up to 1.
 
     Raises:
-        ValueError: If shapes or labels do not fit.
+        ValueError: If shapes or labels do not fit, or a feature is not finite.
     """
     if features.ndim != 2 or queries.ndim != 2 or features.shape[1] != queries.shape[1]:
         raise ValueError(
@@ -55,6 +55,13 @@ def knn_classify(
         )
     if k < 1 or temperature <= 0:
         raise ValueError(f'expected k >= 1 and temperature > 0, got {k} and {temperature}')
+    for name, values in (('features', features), ('queries', queries)):
+        bad = ~values.isfinite().all(dim=1)
+        if bool(bad.any()):
+            raise ValueError(
+                f'{name}: {int(bad.sum())} of {len(values)} rows have NaN or infinite values, the '
+                f'first is row {int(bad.nonzero()[0])}'
+            )
     bank = F.normalize(features.float(), dim=1)
     votes = []
     for chunk in F.normalize(queries.float(), dim=1).split(chunk_size):

@@ -62,7 +62,7 @@ class VideoAccuracy(ClipMetric):
             score = torch.as_tensor(sample['pred_score']).detach().cpu().double().numpy()
             if not np.isfinite(score).all():
                 raise ValueError(f'video {sample["video_id"]}: the prediction is not finite')
-            label = int(np.asarray(sample['gt_label']).reshape(-1)[0])
+            label = int(torch.as_tensor(sample['gt_label']).reshape(-1)[0])
             self.results.append((int(sample['sample_idx']), sample['video_id'], label, score))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
@@ -75,19 +75,18 @@ class VideoAccuracy(ClipMetric):
             The metrics in percent.
 
         Raises:
-            ValueError: If the clips of a video have different labels, or a label is no class.
+            ValueError: If the clips of a video have different labels or numbers of scores, or a
+                label is no class.
         """
+        sizes = sorted({score.shape for *_, score in results})
+        if len(sizes) > 1:
+            raise ValueError(f'expected as many scores for every clip, got shapes {sizes}')
         clip_scores = np.stack([score for *_, score in results])
         clip_labels = np.array([label for _, _, label, _ in results])
         names = [video for _, video, _, _ in results]
         videos, labels, scores = average_over_videos(names, clip_labels, clip_scores)
-        num_classes = scores.shape[1]
-        if labels.min() < 0 or labels.max() >= num_classes:
-            raise ValueError(
-                f'labels must be in 0..{num_classes - 1} for scores of {num_classes} classes, '
-                f'got {labels.min()}..{labels.max()}'
-            )
         ranks = label_ranks(scores, labels)
+        num_classes = scores.shape[1]
         metrics = {}
         for k in self.topk:
             if k == 1 or k < num_classes:
@@ -137,7 +136,19 @@ def label_ranks(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
     Returns:
         ``(n,)`` int, 0 where the prediction is right.
+
+    Raises:
+        ValueError: If a score is not finite (NaN is above and below nothing, so it would count
+            as right), or a label is no class.
     """
+    num_classes = scores.shape[1]
+    if not np.isfinite(scores).all():
+        raise ValueError('expected finite scores, got NaN or infinite ones')
+    if len(labels) and (labels.min() < 0 or labels.max() >= num_classes):
+        raise ValueError(
+            f'labels must be in 0..{num_classes - 1} for scores of {num_classes} classes, '
+            f'got {labels.min()}..{labels.max()}'
+        )
     own = np.take_along_axis(scores, labels[:, None], axis=1)
     earlier = np.arange(scores.shape[1])[None] < labels[:, None]
     return (scores > own).sum(axis=1) + ((scores == own) & earlier).sum(axis=1)

@@ -57,3 +57,10 @@ def test_bad_input() -> None:
         knn_classify(x, labels, x, 1)
     with pytest.raises(ValueError, match='k >= 1'):
         knn_classify(x, labels, x, 2, k=0)
+    broken = x.clone()
+    broken[2, 1] = float('nan')
+    with pytest.raises(ValueError, match='features: 1 of 4 rows .* the first is row 2'):
+        knn_classify(broken, labels, x, 2)
+    broken[0, 0] = float('inf')
+    with pytest.raises(ValueError, match='queries: 2 of 4 rows .* the first is row 0'):
+        knn_classify(x, labels, broken, 2)

@@ -127,6 +127,10 @@ def test_bad_predictions_are_named() -> None:
     with pytest.raises(ValueError, match=r'labels must be in 0\.\.6.*got \d\.\.7'):
         evaluate(samples)
     samples = make_samples()
+    samples[2]['pred_score'] = samples[2]['pred_score'][:5]
+    with pytest.raises(ValueError, match=r'as many scores for every clip, got.*\(5,\), \(7,\)'):
+        evaluate(samples)
+    samples = make_samples()
     samples[1]['video_id'] = samples[0]['video_id']
     samples[1]['gt_label'] = (samples[0]['gt_label'] + 1) % 7
     with pytest.raises(ValueError, match='clips of video v0 have different labels'):
@@ -144,6 +148,10 @@ def evaluate_a_shard(rank: int, port: int, shards: list, size: int, folder: str)
     np.savez(Path(folder) / f'{rank}.npz', **found)
     metric.process(None, shards[rank][:1])  # both lack clips now: both must stop
     with pytest.raises(ValueError, match='every one'):
+        metric.evaluate(size)
+    labels = [dict(row, gt_label=torch.tensor([9])) for row in shards[rank]]
+    metric.process(None, labels)  # no class: the first process finds it, both must stop
+    with pytest.raises(ValueError, match=r'labels must be in 0\.\.6'):
         metric.evaluate(size)
     dist.destroy_process_group()
 
@@ -170,6 +178,17 @@ def test_scores_of_any_kind() -> None:
     narrow = [{**s, 'pred_score': s['pred_score'].bfloat16()} for s in samples]
     assert evaluate(narrow).keys() == wanted.keys()
     assert evaluate(samples, topk=5) == wanted
+
+
+def test_a_rank_needs_finite_scores_and_classes() -> None:
+    """NaN is neither above nor below anything, and must not count as right."""
+    scores = np.array([[0.2, np.nan, 0.8]])
+    with pytest.raises(ValueError, match='finite scores'):
+        label_ranks(scores, np.array([1]))
+    for label in (-1, 3):
+        with pytest.raises(ValueError, match=f'labels must be in 0..2.*got {label}..{label}'):
+            label_ranks(np.ones((1, 3)), np.array([label]))
+    assert label_ranks(np.ones((0, 3)), np.zeros(0, np.int64)).tolist() == []
 
 
 def test_no_clip_at_all() -> None:
