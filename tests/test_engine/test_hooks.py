@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapper
+from mmengine.runner import IterBasedTrainLoop
 
 from mmpointvideo.engine.hooks import (
     CalibrateBatchNormHook,
@@ -15,6 +16,7 @@ from mmpointvideo.engine.hooks import (
     TerminationHook,
     calibrate_batch_norm,
 )
+from mmpointvideo.engine.loops import EpochBasedTrainLoop
 from mmpointvideo.models.recognizers import PointVideoRecognizer
 from mmpointvideo.testing import tiny_clip
 
@@ -58,6 +60,18 @@ def test_a_model_without_memory_is_an_error():
         MemoryBankHook().before_train(_runner(_Recorder(bank=None)))
 
 
+def test_neighbours_from_an_epoch_on_need_a_loop_that_counts_epochs():
+    model = _Recorder(bank=object())
+    model.contrast_head = SimpleNamespace(neighbor_start_epoch=3)
+    loop = IterBasedTrainLoop.__new__(IterBasedTrainLoop)
+    with pytest.raises(ValueError, match='neighbor_start_epoch=3.*IterBasedTrainLoop'):
+        MemoryBankHook().before_train(_runner(model, train_loop=loop))
+    by_epochs = EpochBasedTrainLoop.__new__(EpochBasedTrainLoop)
+    MemoryBankHook().before_train(_runner(model, train_loop=by_epochs))
+    model.contrast_head.neighbor_start_epoch = 0
+    MemoryBankHook().before_train(_runner(model, train_loop=loop))
+
+
 def _recognizer():
     return PointVideoRecognizer(
         encoder=dict(type='PSTNetEncoder', width=1 / 16, padding_mode='replicate'),
@@ -91,11 +105,39 @@ def test_calibration_measures_statistics_and_changes_no_weight():
         CalibrateBatchNormHook(0)
 
     # as many batches as were asked for: none, one, and no more than there are
-    before = norm.num_batches_tracked.item()
-    for asked, used in ((0, 0), (1, 1), (9, 3)):
-        tracked = norm.num_batches_tracked.item()
-        assert calibrate_batch_norm(model, iter(batches), asked) == used
-        assert norm.num_batches_tracked.item() - tracked == used * (before // 2)
+    per_batch = norm.num_batches_tracked.item() // 2
+    for asked, left in ((0, 2), (1, 1), (9, 3)):
+        assert calibrate_batch_norm(model, iter(batches), asked) == min(asked, 3)
+        assert norm.num_batches_tracked.item() == left * per_batch
+
+
+def test_calibrated_statistics_are_the_mean_of_the_batches():
+    """What was there before leaves no trace, neither 0 and 1 nor another measurement."""
+    model = _recognizer().eval()
+    batches = [dict(inputs=[torch.from_numpy(tiny_clip(8, 64, seed=i))] * 2) for i in range(3)]
+    names = [n for n, _ in model.encoder.named_buffers() if 'running' in n]
+
+    def measured(some: list[dict]) -> dict[str, torch.Tensor]:
+        calibrate_batch_norm(model, some, len(some))
+        return {name: model.encoder.get_buffer(name).clone() for name in names}
+
+    single = [measured([batch]) for batch in batches]
+    together = measured(batches)
+    for name in names:
+        mean = torch.stack([one[name] for one in single]).mean(0)
+        torch.testing.assert_close(together[name], mean, rtol=1e-4, atol=1e-7)
+        assert not torch.equal(single[0][name], single[1][name]), name
+    assert model.encoder.conv1.norm.momentum == 0.1
+
+
+def test_a_broken_batch_leaves_the_encoder_as_it_was():
+    model = _recognizer().eval()
+    broken = [dict(inputs=[torch.full((8, 64, 3), float('nan'))])]
+    before = model.encoder.conv1.norm.running_var.clone()
+    with pytest.raises(ValueError, match='NaN'):
+        calibrate_batch_norm(model, broken, 1)
+    assert not model.encoder.training and model.encoder.conv1.norm.momentum == 0.1
+    assert torch.equal(model.encoder.conv1.norm.running_var, before)
 
 
 def test_sigterm_after_half_a_minute_ends_the_process():

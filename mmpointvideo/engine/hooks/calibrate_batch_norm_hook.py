@@ -10,6 +10,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmpointvideo.registry import HOOKS
 from mmpointvideo.utils.dist import unwrap_model
@@ -21,6 +22,9 @@ from .sync_buffers_hook import average_batch_norm
 def calibrate_batch_norm(model: BaseModel, batches: Iterable[dict], num_batches: int) -> int:
     """Measure the running statistics of ``model.encoder`` on some batches; no weight changes.
 
+    They become the mean over the batches, whatever they were before and whatever the layers'
+    momentum.
+
     Args:
         model: A model with an ``encoder`` and a data preprocessor.
         batches: Packed batches as a dataloader gives them.
@@ -30,14 +34,24 @@ def calibrate_batch_norm(model: BaseModel, batches: Iterable[dict], num_batches:
         How many batches there were.
     """
     encoder: Any = model.encoder
+    norms = [norm for norm in encoder.modules() if isinstance(norm, _BatchNorm)]
+    before = [norm.momentum for norm in norms]
     was_training = encoder.training
     encoder.train()
     seen = 0
-    for batch in islice(batches, num_batches):
-        inputs = model.data_preprocessor(batch, False)['inputs']
-        encoder(inputs['xyz'], inputs.get('features'))
-        seen += 1
-    encoder.train(was_training)
+    try:
+        for batch in islice(batches, num_batches):
+            inputs = model.data_preprocessor(batch, False)['inputs']
+            if seen == 0:
+                for norm in norms:
+                    norm.reset_running_stats()
+                    norm.momentum = None  # the mean of all batches
+            encoder(inputs['xyz'], inputs.get('features'))
+            seen += 1
+    finally:
+        for norm, momentum in zip(norms, before, strict=True):
+            norm.momentum = momentum
+        encoder.train(was_training)
     return seen
 
 
