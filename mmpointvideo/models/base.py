@@ -46,7 +46,8 @@ class DownstreamModel(PointVideoModel):
         encoder: Config of an encoder.
         head: Config of a head with ``loss`` and ``predict``.
         encoder_checkpoint: Checkpoint of a pre-training run, or of any model with an
-            ``encoder``, to take the encoder's weights from. Every weight must be found.
+            ``encoder``, to take the encoder's weights from. Every weight must be found. It is read
+            by ``init_weights()``, which a runner calls before training.
         frozen_encoder: The encoder gets no gradients and stays in eval mode, so that its BN
             statistics do not change.
         data_preprocessor: Config of a ``PointVideoDataPreprocessor``.

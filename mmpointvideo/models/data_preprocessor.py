@@ -1,5 +1,6 @@
 """From a list of packed clips to a batch on the model's device."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,21 +13,27 @@ from mmpointvideo.structures import PointVideoDataSample
 
 @MODELS.register_module()
 class PointVideoDataPreprocessor(BaseDataPreprocessor):
-    """Stack clips, check them, and separate positions from features.
+    """Stack clips, check them, separate positions from features, and bring them into the model's
+    floating type (``model.half()`` and ``model.double()`` change it) and onto its device.
 
     Args:
         non_blocking: Copy to the device without waiting (with pinned memory).
     """
 
+    _like: Tensor
+
     def __init__(self, non_blocking: bool = False) -> None:
         super().__init__(non_blocking)
+        # follows the model's type as every buffer does; not saved
+        self.register_buffer('_like', torch.zeros(()), persistent=False)
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """Make a batch.
 
         Args:
             data: ``inputs``, a list of B tensors ``(T, N, 3 + C)`` or ``(L, T/L, N, 3 + C)`` or
-                the same stacked, and ``data_samples``, their samples, or nothing.
+                the same stacked, of any floating type, and ``data_samples``, their samples, or
+                nothing.
             training: Unused.
 
         Returns:
@@ -35,8 +42,9 @@ class PointVideoDataPreprocessor(BaseDataPreprocessor):
             ``data_samples``: the samples, or None.
 
         Raises:
-            TypeError: If ``data`` is not such a dictionary.
-            ValueError: If shapes differ or do not fit, or a value is not finite.
+            TypeError: If ``data`` is not such a dictionary, or holds no clip.
+            ValueError: If there are not as many samples as clips, if shapes differ or do not fit,
+                or a value is not finite.
         """
         if not isinstance(data, dict) or 'inputs' not in data:
             raise TypeError(
@@ -46,7 +54,7 @@ class PointVideoDataPreprocessor(BaseDataPreprocessor):
         samples = data.get('data_samples')
         points = self._stack(data['inputs'], samples)
         self._check_finite(points, samples)
-        points = self.cast_data(points)
+        points = self.cast_data(points).to(self._like.dtype)
         features = None
         if points.shape[-1] > 3:
             features = points[..., 3:].transpose(-1, -2).contiguous()
@@ -56,9 +64,19 @@ class PointVideoDataPreprocessor(BaseDataPreprocessor):
     @staticmethod
     def _stack(inputs: Any, samples: list[PointVideoDataSample] | None) -> Tensor:
         """One float tensor of all clips."""
+        if samples is not None and len(samples) != len(inputs):
+            raise ValueError(
+                f'expected a data sample for each of {len(inputs)} clips, got {len(samples)}'
+            )
         if not isinstance(inputs, Tensor):
-            if not inputs or not all(isinstance(clip, Tensor) for clip in inputs):
-                raise TypeError(f'inputs: expected a list of tensors, got {type(inputs).__name__}')
+            kinds = sorted({type(clip).__name__ for clip in inputs})
+            if not isinstance(inputs, Sequence) or not all(isinstance(c, Tensor) for c in inputs):
+                raise TypeError(
+                    f'inputs: expected a list of tensors, got a {type(inputs).__name__} of '
+                    f'{", ".join(kinds) or "nothing"}'
+                )
+            if len(inputs) == 0:
+                raise TypeError('inputs: expected a list of tensors, got an empty one')
             shapes = [tuple(clip.shape) for clip in inputs]
             odd = next((i for i, shape in enumerate(shapes) if shape != shapes[0]), None)
             if odd is not None:

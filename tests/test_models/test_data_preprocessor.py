@@ -86,3 +86,23 @@ def test_wrong_input():
         preprocessor(dict(inputs=[]))
     with pytest.raises(TypeError, match="expects a dict with 'inputs', got"):
         preprocessor(clips)
+
+
+@pytest.mark.parametrize('given', [torch.float16, torch.float32, torch.float64])
+def test_clips_take_the_type_of_the_model(given):
+    preprocessor = PointVideoDataPreprocessor()
+    clips = [torch.rand(4, 6, 5).to(given) for _ in range(2)]
+    assert not preprocessor.state_dict()
+    for wanted in (torch.float32, torch.float64, torch.float16):
+        model = preprocessor.to(wanted) if wanted != torch.float32 else preprocessor
+        inputs = model(dict(inputs=clips))['inputs']
+        assert inputs['xyz'].dtype == inputs['features'].dtype == wanted
+        torch.testing.assert_close(inputs['xyz'], torch.stack(clips)[..., :3].to(wanted))
+
+
+def test_as_many_samples_as_clips():
+    clips = [torch.rand(4, 6, 3) for _ in range(3)]
+    with pytest.raises(ValueError, match='a data sample for each of 3 clips, got 2'):
+        PointVideoDataPreprocessor()(dict(inputs=clips, data_samples=_samples(2)))
+    with pytest.raises(TypeError, match='a list of tensors, got a list of ndarray'):
+        PointVideoDataPreprocessor()(dict(inputs=[clip.numpy() for clip in clips]))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ...registry import MODELS
 from ..layers.p4d_conv import P4DConv
 from ..layers.transformer import Transformer
-from ..layers.tube import output_frames
+from .stack import ConvStack
 from .width import scale_channels
 
 # name: MLP, radius factor, k_t, spatial stride, temporal stride, temporal padding
@@ -28,7 +28,7 @@ _TRANSFORMERS = {'scene': (2, 4, 256, 1024), 'action': (5, 8, 128, 2048)}
 
 
 @MODELS.register_module()
-class P4TransformerEncoder(nn.Module):
+class P4TransformerEncoder(ConvStack):
     """P4DConv layers, then a transformer over all tokens of a clip (P4Transformer, CVPR 2021).
 
     The ``'scene'`` variant has four layers with normalisation and ReLU, a ReLU before the
@@ -92,7 +92,7 @@ class P4TransformerEncoder(nn.Module):
             raise ValueError(f'layers: expected names out of {list(table)}, got {sorted(unknown)}')
         self.variant = variant
         self.in_channels = in_channels
-        self._names = tuple(table)
+        self.layer_names = tuple(table)
         self.level_channels = [in_channels]
         for name, (mlp, factor, k_t, space, time, padding) in table.items():
             options = dict(
@@ -125,22 +125,6 @@ class P4TransformerEncoder(nn.Module):
             scale_channels(mlp_channels, width),
             output_activation=True,
         )
-
-    @property
-    def convs(self) -> list[P4DConv]:
-        """The layers in order."""
-        return [self.get_submodule(name) for name in self._names]  # type: ignore[misc]
-
-    def frames_after(self, num_frames: int) -> int | None:
-        """Number of frames T' that T frames become, or None where a stride does not divide."""
-        frames: int | None = num_frames
-        for conv in self.convs:
-            if frames is None:
-                return None
-            frames = output_frames(
-                frames, conv.temporal_kernel_size, conv.temporal_stride, conv.temporal_padding
-            )
-        return frames
 
     def forward(self, xyz: Tensor, features: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Encode a batch of clips.
@@ -175,12 +159,7 @@ class P4TransformerEncoder(nn.Module):
         Raises:
             ValueError: As :meth:`forward`.
         """
-        if xyz.dim() == 4 and self.frames_after(xyz.shape[1]) is None:
-            allowed = [frames for frames in range(1, 65) if self.frames_after(frames) is not None]
-            raise ValueError(
-                f'expected a number of frames that the temporal strides divide, got '
-                f'{xyz.shape[1]}; these layers take {", ".join(map(str, allowed))}'
-            )
+        self.check_clips(xyz, features)
         levels: list[tuple[Tensor, Tensor | None]] = [(xyz, features)]
         for conv in self.convs:
             levels.append(conv(*levels[-1]))

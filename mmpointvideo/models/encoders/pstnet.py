@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...registry import MODELS
 from ..layers.point_tubes import PointTubes, take_points
 from ..layers.pst_conv import PSTConv
-from ..layers.tube import output_frames
+from .stack import ConvStack
 from .width import scale_channels
 
 # name: mid, out, radius factor, k_t, spatial stride, temporal stride, temporal padding
@@ -31,7 +30,7 @@ _VARIANTS = {
 
 
 @MODELS.register_module()
-class PSTNetEncoder(nn.Module):
+class PSTNetEncoder(ConvStack):
     """Six PSTConv layers, ReLU after each but the last (PSTNet, ICLR 2021).
 
     With the ``'msr'`` layers T must be a multiple of 4 and becomes T / 4 frames; the N points of a
@@ -103,6 +102,7 @@ class PSTNetEncoder(nn.Module):
         if unknown:
             raise ValueError(f'layers: expected names out of {list(_TABLE)}, got {sorted(unknown)}')
         self.in_channels = in_channels
+        self.layer_names = tuple(_TABLE)
         self.skip_unread = skip_unread
         channels = in_channels
         for name, (mid, out, factor, k_t, space, time, padding) in _TABLE.items():
@@ -128,22 +128,6 @@ class PSTNetEncoder(nn.Module):
             self.add_module(name, layer)
             channels = layer.out_channels
         self.out_channels: int = channels
-
-    @property
-    def convs(self) -> Sequence[PSTConv]:
-        """The layers in order."""
-        return [self.get_submodule(name) for name in _TABLE]  # type: ignore[misc]
-
-    def frames_after(self, num_frames: int) -> int | None:
-        """Number of frames T' that T frames become, or None where a stride does not divide."""
-        frames: int | None = num_frames
-        for conv in self.convs:
-            if frames is None:
-                return None
-            frames = output_frames(
-                frames, conv.temporal_kernel_size, conv.temporal_stride, conv.temporal_padding
-            )
-        return frames
 
     @torch.no_grad()
     def points_read(self, xyz: Tensor) -> list[float]:
@@ -176,14 +160,7 @@ class PSTNetEncoder(nn.Module):
         Raises:
             ValueError: If a shape does not fit or the temporal size does not divide.
         """
-        if xyz.dim() != 4 or xyz.shape[-1] != 3:
-            raise ValueError(f'xyz: expected shape (B, T, N, 3), got {tuple(xyz.shape)}')
-        if self.frames_after(xyz.shape[1]) is None:
-            allowed = [frames for frames in range(1, 65) if self.frames_after(frames) is not None]
-            raise ValueError(
-                f'expected a number of frames that the temporal strides divide, got '
-                f'{xyz.shape[1]}; these layers take {", ".join(map(str, allowed))}'
-            )
+        self.check_clips(xyz, features)
         tubes = self._query(xyz)
         points = tubes[-1].centers
         if self.skip_unread:

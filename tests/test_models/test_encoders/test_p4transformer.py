@@ -94,5 +94,7 @@ def test_overrides_and_errors():
     action = P4TransformerEncoder('action', 0, 0.7, width=1 / 32)
     with pytest.raises(ValueError, match=r'got 5; these layers take 2, 4, 6'):
         action(torch.rand(1, 5, 64, 3))
-    with pytest.raises(ValueError, match='spatial_stride=32'):
+    with pytest.raises(
+        ValueError, match='at least 32 points a frame for spatial strides of 32, got 16'
+    ):
         action(torch.rand(1, 4, 16, 3))

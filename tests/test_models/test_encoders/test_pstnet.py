@@ -65,7 +65,9 @@ def test_allowed_lengths_are_named():
         encoder(torch.rand(1, 6, 64, 3))
     with pytest.raises(ValueError, match='got 24; these layers take 19, 23, 27'):
         PSTNetEncoder(width=NARROW, variant='ntu')(torch.rand(1, 24, 64, 3))
-    with pytest.raises(ValueError, match='points a frame'):
+    with pytest.raises(
+        ValueError, match='at least 16 points a frame for spatial strides of 2 x 2 x 1 x 2 x 1 x 2'
+    ):
         encoder.eval()(torch.rand(1, 4, 15, 3))
 
 
@@ -310,3 +312,20 @@ def test_only_features_that_are_read_are_computed(monkeypatch, training):
     assert out.shape[3] == 4
     assert encoder.points_read(torch.rand(2, 8, 64, 3)) == [3 / 32, 3 / 16, 3 / 16, 3 / 8, 3 / 8]
     assert sums == ([32, 16, 16, 8, 8, 4] if training else [3] * 5 + [4])
+
+
+@pytest.mark.parametrize('skip', [False, True])
+@pytest.mark.parametrize(
+    'shape', [(3, 4, 3, 64), (2, 5, 3, 64), (2, 4, 3, 70), (2, 4, 3, 60), (2, 4, 2, 64), (2, 4, 64)]
+)
+def test_features_that_do_not_fit_the_positions(shape, skip):
+    encoder = PSTNetEncoder(in_channels=3, width=NARROW, skip_unread=skip)
+    with pytest.raises(ValueError, match=r'features: expected shape \(2, 4, 3, 64\)'):
+        encoder(torch.rand(2, 4, 64, 3), torch.rand(shape))
+
+
+def test_one_floating_type():
+    encoder = PSTNetEncoder(width=NARROW)
+    with pytest.raises(TypeError, match='xyz: expected torch.float32, as the weights .*float64'):
+        encoder(torch.rand(2, 4, 64, 3, dtype=torch.float64))
+    assert encoder.double()(torch.rand(2, 4, 64, 3, dtype=torch.float64))[1].dtype == torch.float64
