@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmpointvideo.models.layers.interpolation import inverse_distance_weights
 from mmpointvideo.models.selfsup import PointCPSC
 from mmpointvideo.ops import three_nn
 
@@ -172,8 +173,7 @@ def nearest_superpoints(points: np.ndarray, xyz: Tensor) -> tuple[Tensor, Tensor
     origin = xyz.mean(dim=0)  # float32 is finer near 0
     target = torch.from_numpy(np.ascontiguousarray(points, np.float32)) - origin
     dist, idx = three_nn(target[None], (xyz - origin)[None])
-    weight = 1 / (dist[0] + 1e-8)
-    return idx[0].long(), weight / weight.sum(dim=1, keepdim=True)
+    return idx[0].long(), inverse_distance_weights(dist[0])
 
 
 def prototype_shares(model: PointCPSC, superpoints: Superpoints) -> Tensor:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .checks import check_positions
+from ..utils.precision import no_autocast
+from .checks import check_indices, check_positions
 from .dispatch import resolve
 
 AGGREGATIONS = ('multiplication', 'addition')
@@ -45,7 +45,8 @@ def aggregate_displaced(
         positions. The type is that of the positions: half-precision features are summed in it.
 
     Raises:
-        ValueError: If a shape or an option is wrong.
+        ValueError: If a shape or an option is wrong, or (on CPU) an index out of range.
+        TypeError: If indices are no integers, or positions no floating-point numbers.
     """
     if aggregation not in AGGREGATIONS:
         raise ValueError(f'aggregation: expected one of {AGGREGATIONS}, got {aggregation!r}')
@@ -53,19 +54,48 @@ def aggregate_displaced(
         raise ValueError(f'pooling: expected one of {POOLINGS}, got {pooling!r}')
     check_positions('xyz', xyz)
     check_positions('centers', centers)
-    if idx.dim() != 4 or frames.shape != idx.shape[:2] or idx.shape[2] != centers.shape[1]:
+    if (
+        idx.dim() != 4
+        or frames.shape != idx.shape[:2]
+        or centers.shape[:2] != (idx.shape[0], idx.shape[2])
+    ):
         raise ValueError(
             f'expected idx (A, S, M, K), frames (A, S) and centers (A, M, 3), got '
             f'{tuple(idx.shape)}, {tuple(frames.shape)} and {tuple(centers.shape)}'
         )
+    if idx.shape[3] == 0:
+        raise ValueError(f'idx: expected at least one neighbour, got shape {tuple(idx.shape)}')
+    channels = displacement_weight.shape[:1] if features is None else features.shape[-1:]
     if features is not None and (features.dim() != 3 or features.shape[:2] != xyz.shape[:2]):
         raise ValueError(
             f'expected features (F, N, C) at xyz (F, N, 3), got {tuple(features.shape)} at '
             f'{tuple(xyz.shape)}'
         )
-    xyz, centers = xyz.detach(), centers.detach()
+    if displacement_weight.shape != (*channels, 3):
+        raise ValueError(
+            f'displacement_weight: expected shape {(*channels, 3)}, got '
+            f'{tuple(displacement_weight.shape)}'
+        )
+    check_indices('idx', idx, 4, xyz.shape[1])
+    skips = features is not None and aggregation == 'multiplication'
+    check_indices('frames', frames, 2, xyz.shape[0], low=-1 if skips else 0)
+    xyz, centers = xyz.detach(), centers.detach().to(xyz.dtype)
     weight = displacement_weight.to(xyz.dtype)
     features = None if features is None else features.to(xyz.dtype)
+    with no_autocast(xyz):
+        return _aggregate(features, weight, xyz, centers, idx, frames, aggregation, pooling)
+
+
+def _aggregate(
+    features: Tensor | None,
+    weight: Tensor,
+    xyz: Tensor,
+    centers: Tensor,
+    idx: Tensor,
+    frames: Tensor,
+    aggregation: str,
+    pooling: str,
+) -> Tensor:
     if pooling == 'max':
         kind = 'none' if features is None else aggregation
         return resolve('pool_max', xyz)(features, weight, xyz, centers, idx, frames, kind)
@@ -74,8 +104,7 @@ def aggregate_displaced(
     if features is not None and aggregation == 'multiplication':
         return resolve('multiply_sum', xyz)(features, weight, xyz, centers, idx, frames)
     # a sum of projections is the projection of the sum
-    with torch.autocast(xyz.device.type, enabled=False):
-        out = F.linear(resolve('sum_displacements', xyz)(xyz, centers, idx, frames), weight)
+    out = F.linear(resolve('sum_displacements', xyz)(xyz, centers, idx, frames), weight)
     if features is None:
         return out
     summed = resolve('gather_sum', xyz)(features, idx, frames)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import operator
+from numbers import Real
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -62,8 +64,8 @@ def check_features(name: str, features: Tensor) -> None:
         raise TypeError(f'{name}: expected floating-point features, got {features.dtype}')
 
 
-def check_indices(name: str, idx: Tensor, dims: int, limit: int) -> None:
-    """Raise unless ``idx`` is an integer tensor of ``dims`` dimensions, on CPU below ``limit``."""
+def check_indices(name: str, idx: Tensor, dims: int, limit: int, low: int = 0) -> None:
+    """Raise unless ``idx`` is an integer tensor of ``dims`` dimensions, on CPU in [low, limit)."""
     if not isinstance(idx, Tensor):
         raise TypeError(f'{name}: expected a tensor, got {type(idx).__name__}')
     if idx.dtype not in (torch.int32, torch.int64):
@@ -71,11 +73,18 @@ def check_indices(name: str, idx: Tensor, dims: int, limit: int) -> None:
     if idx.dim() != dims:
         raise ValueError(f'{name}: expected {dims} dimensions, got shape {tuple(idx.shape)}')
     if idx.device.type == 'cpu' and idx.numel():
-        low, high = torch.aminmax(idx)
-        if int(low) < 0 or int(high) >= limit:
-            raise ValueError(
-                f'{name}: expected indices in [0, {limit}), got {int(low)} to {int(high)}'
-            )
+        least, most = (int(value) for value in torch.aminmax(idx))
+        if least < low or most >= limit:
+            raise ValueError(f'{name}: expected indices in [{low}, {limit}), got {least} to {most}')
+
+
+def check_radius(radius: float) -> float:
+    """``radius`` as a float: positive and finite."""
+    if isinstance(radius, bool) or not isinstance(radius, Real | Tensor | np.ndarray):
+        raise TypeError(f'radius: expected a number, got {radius!r}')
+    if not 0 < float(radius) < float('inf'):
+        raise ValueError(f'radius: expected a positive number, got {radius}')
+    return float(radius)
 
 
 def check_count(name: str, value: int, low: int, high: int | None = None) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .checks import check_count, check_finite, check_positions, check_same_batch
+from .checks import check_count, check_finite, check_positions, check_radius, check_same_batch
 from .dispatch import resolve
 
 
@@ -35,12 +35,11 @@ def ball_query(xyz: Tensor, centers: Tensor, radius: float, num_neighbors: int) 
     check_positions('centers', centers)
     check_same_batch('xyz', xyz, 'centers', centers)
     num_neighbors = check_count('num_neighbors', num_neighbors, 1)
-    if not 0 < radius < float('inf'):
-        raise ValueError(f'radius: expected a positive number, got {radius}')
+    radius = check_radius(radius)
     check_finite('xyz', xyz)
     check_finite('centers', centers)
     xyz, centers = xyz.detach(), centers.detach()
-    return resolve('ball_query', xyz)(xyz, centers, float(radius), num_neighbors)
+    return resolve('ball_query', xyz)(xyz, centers, radius, num_neighbors)
 
 
 def three_nn(target_xyz: Tensor, source_xyz: Tensor) -> tuple[Tensor, Tensor]:

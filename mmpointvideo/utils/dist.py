@@ -25,7 +25,7 @@ class _GatherRows(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
-        grad = grad.contiguous()
+        grad = grad.clone(memory_format=torch.contiguous_format)  # others may hold it, too
         dist.all_reduce(grad)
         start = sum(ctx.counts[: dist.get_rank()])
         return grad[start : start + ctx.counts[dist.get_rank()]], None

@@ -151,8 +151,25 @@ def gather(rank: int, world: int) -> dict:
     everything, offset = gather_rows(mine)
     weight = torch.linspace(-1, 2, 24).view(8, 3)
     # every rank's loss reads all rows; their sum is `world` times the one loss
-    (everything.square() * weight).sum().backward()
-    return dict(rows=everything.detach(), offset=offset, gradient=mine.grad, bounds=bounds)
+    beside = torch.zeros(
+        8, 3, requires_grad=True
+    )  # is handed the same gradient, of this rank alone
+    ((everything + 1.0 * beside).square() * weight).sum().backward()
+    return dict(
+        rows=everything.detach(),
+        offset=offset,
+        gradient=mine.grad,
+        beside=beside.grad,
+        bounds=bounds,
+    )
+
+
+def narrow(rank: int, world: int) -> dict:
+    """Synchronised BN over many bfloat16 rows far from zero."""
+    rows = (torch.randn(4000, 3, generator=torch.Generator().manual_seed(0)) + 20).bfloat16()
+    norm = convert_sync_batch_norm(nn.Sequential(nn.BatchNorm1d(3)))
+    out = norm(rows.view(world, -1, 3)[rank])
+    return dict(out=out, rows=rows, buffers=dict(norm.named_buffers()))
 
 
 def everything(rank: int, world: int) -> dict:
@@ -164,6 +181,7 @@ def everything(rank: int, world: int) -> dict:
         calibrated=calibrate(rank, world),
         gathered=gather(rank, world) if world > 1 else None,
         rows=sync_rows(rank, world),
+        narrow=narrow(rank, world),
     )
 
 
@@ -262,6 +280,24 @@ def test_collectives_carry_gradients(results: dict, world: int) -> None:
         assert got['offset'] == start
         torch.testing.assert_close(got['rows'], rows)
         torch.testing.assert_close(got['gradient'], gradient[start:end])
+        torch.testing.assert_close(got['beside'], gradient / world)
+
+
+@pytest.mark.parametrize('world', [1, 2, 4])
+def test_half_precision_is_summed_in_float32(results: dict, world: int) -> None:
+    rows = results[1][0]['narrow']['rows'].double()
+    wanted = (rows - rows.mean(0)) / (rows.var(0, unbiased=False) + 1e-5).sqrt()
+    out = torch.cat([rank['narrow']['out'] for rank in results[world]])
+    assert out.dtype == torch.bfloat16
+    torch.testing.assert_close(out.double(), wanted, rtol=1e-2, atol=1e-2)
+    for rank in results[world]:
+        buffers = rank['narrow']['buffers']
+        torch.testing.assert_close(
+            buffers['0.running_mean'].double(), 0.1 * rows.mean(0), rtol=1e-4, atol=0
+        )
+        torch.testing.assert_close(
+            buffers['0.running_var'].double(), 0.9 + 0.1 * rows.var(0), rtol=1e-4, atol=0
+        )
 
 
 @pytest.mark.parametrize('world', [2, 4])

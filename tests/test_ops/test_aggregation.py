@@ -131,3 +131,65 @@ def test_wrong_arguments_are_named():
         ops.aggregate_displaced(features, weight, xyz, centers, idx[0], frames)
     with pytest.raises(ValueError, match=r'expected features \(F, N, C\)'):
         ops.aggregate_displaced(features[:1], weight, xyz, centers, idx, frames)
+
+
+@pytest.mark.parametrize('backend', BACKENDS)
+def test_what_would_read_other_memory_is_an_error(backend):
+    features, weight, xyz, centers, idx, frames = inputs()
+    far, before = idx.clone(), idx.clone()
+    far[1, 2, 3, 4], before[0, 0, 0, 0] = xyz.shape[1], -1
+    with ops.use_backend(backend):
+        for wrong in (far, before):
+            with pytest.raises(ValueError, match=r'idx: expected indices in \[0, 11\)'):
+                ops.aggregate_displaced(features, weight, xyz, centers, wrong, frames)
+        with pytest.raises(ValueError, match=r'frames: expected indices in \[-1, 3\), got . to 3'):
+            ops.aggregate_displaced(features, weight, xyz, centers, idx, frames.clamp(min=3))
+        skipping = frames.clone()
+        skipping[0, 0] = -1
+        for given, how in ((features, 'addition'), (None, 'multiplication')):
+            with pytest.raises(ValueError, match=r'frames: expected indices in \[0, 3\), got -1'):
+                ops.aggregate_displaced(given, weight, xyz, centers, idx, skipping, how)
+        for wrong in (weight[:4], weight[:, :2]):
+            with pytest.raises(ValueError, match=r'displacement_weight: expected shape \(5, 3\)'):
+                ops.aggregate_displaced(features, wrong, xyz, centers, idx, frames)
+        with pytest.raises(ValueError, match=r'expected idx \(A, S, M, K\)'):
+            ops.aggregate_displaced(features, weight, xyz, centers[:2], idx, frames)
+        with pytest.raises(ValueError, match='at least one neighbour'):
+            ops.aggregate_displaced(features, weight, xyz, centers, idx[..., :0], frames)
+        with pytest.raises(TypeError, match='idx: expected int64'):
+            ops.aggregate_displaced(features, weight, xyz, centers, idx.float(), frames)
+
+
+@pytest.mark.parametrize('backend', BACKENDS)
+@pytest.mark.parametrize('pooling', ['sum', 'max', 'avg'])
+@pytest.mark.parametrize('aggregation', ['multiplication', 'addition'])
+def test_autocast_changes_nothing(backend, aggregation, pooling):
+    """Displacements and what our own functions give back stay in the positions' type.
+
+    A sum of displacements is mapped by PyTorch's linear, whose weight gets a gradient as autocast
+    would have it where ``backward`` is called inside.
+    """
+    plain_linear = aggregation == 'addition' and pooling != 'max'
+    features, weight, *rest = inputs(torch.float32, channels=8)
+    found = []
+    for enabled in (False, True):
+        g, w = features.clone().requires_grad_(), weight.clone().requires_grad_()
+        with ops.use_backend(backend), torch.autocast('cpu', torch.bfloat16, enabled=enabled):
+            out = ops.aggregate_displaced(g, w, *rest, aggregation, pooling)
+            out.square().sum().backward()
+        found.append((out, g.grad, w.grad)[: 2 if plain_linear else 3])
+    for plain, cast in zip(*found, strict=True):
+        assert torch.equal(plain, cast)
+
+
+@pytest.mark.parametrize('backend', BACKENDS)
+@pytest.mark.parametrize('pooling', ['sum', 'max'])
+def test_a_second_derivative_is_an_error(backend, pooling):
+    """Not a number without the part that the operator would have to differentiate again."""
+    features, weight, *rest = inputs()
+    features.requires_grad_()
+    with ops.use_backend(backend):
+        out = ops.aggregate_displaced(features, weight, *rest, pooling=pooling)
+        (grad,) = torch.autograd.grad(out.square().sum(), features, create_graph=True)
+        with pytest.raises(RuntimeError, match='once_differentiable'):
+            grad.square().sum().backward()

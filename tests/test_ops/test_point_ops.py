@@ -269,3 +269,10 @@ def test_non_finite_coordinates_are_an_error(backend, value):
     ):
         with pytest.raises(ValueError, match='NaN or infinite, first in cloud 1'):
             call()
+
+
+@pytest.mark.parametrize('backend', BACKENDS)
+def test_an_empty_batch(backend):
+    with ops.use_backend(backend):
+        distance, idx = ops.three_nn(torch.rand(0, 4, 3), torch.rand(0, 5, 3))
+    assert distance.shape == idx.shape == (0, 4, 3)

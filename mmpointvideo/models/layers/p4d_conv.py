@@ -14,6 +14,7 @@ from ...ops import aggregate_displaced
 from ...ops.dispatch import resolve
 from ...ops.tube_rows import TubeRows, gather_counts, tube_rows
 from ...registry import MODELS
+from ...utils.precision import no_autocast
 from .frame_batch_norm import STATISTICS
 from .linear import pointwise_linear
 from .row_norm import normalization, row_norm, row_norm_max
@@ -243,11 +244,12 @@ class P4DConv(nn.Module):
 
     def _combine(self, projected: Tensor | None, rows: TubeRows, frames: Tensor) -> Tensor:
         """Normalised displacement and feature of every row, combined: ``(R, C_1)``."""
-        displacement_map, displacement_shift = self._displacement_affine(rows)
-        scale = shift = displacement_shift
-        if projected is not None:
-            scale, shift = self._feature_affine(projected, rows, frames)
-            projected = projected.flatten(0, 2)
+        with no_autocast(rows.displacement):  # statistics in the positions' type
+            displacement_map, displacement_shift = self._displacement_affine(rows)
+            scale = shift = displacement_shift
+            if projected is not None:
+                scale, shift = self._feature_affine(projected, rows, frames)
+                projected = projected.flatten(0, 2)
         return resolve('combine_rows', rows.displacement)(
             projected,
             scale,
@@ -302,8 +304,9 @@ class P4DConv(nn.Module):
 
         def moments() -> tuple[Tensor, Tensor]:
             counts = gather_counts(rows, projected.shape[2])[:, None]
-            center = projected.detach().mean((0, 1, 2))
-            points = (projected - center)[:, frames.flatten()].flatten(0, 1)
+            # about every frame's own mean: squares of large means would leave no digits
+            center = projected.detach().mean((0, 2))
+            points = (projected - center[:, None])[:, frames.flatten()].flatten(0, 1)
 
             def average(x: Tensor) -> Tensor:
                 total = torch.bmm(counts, x).view(rows.num_batch, *shape).sum(0)
@@ -311,7 +314,7 @@ class P4DConv(nn.Module):
 
             mean = average(points)
             var = (average(points.square()) - mean.square()).clamp_min(0)
-            return mean + center, var
+            return mean + center[frames.flatten()], var
 
         mean, inverse_std, _ = normalization(norm, moments, rows.count, self.bn_statistics)
         scale = norm.weight * inverse_std

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mmpointvideo.utils.precision import no_autocast
+
 
 @torch.no_grad()
 def update_running_averages(
@@ -24,5 +26,6 @@ def update_running_averages(
         age = torch.arange(steps - 1, -1, -1, device=mean.device, dtype=mean.dtype)
         weight = norm.momentum * (1 - norm.momentum) ** age
     norm.num_batches_tracked += steps
-    norm.running_mean.mul_(keep).add_(weight @ mean)
-    norm.running_var.mul_(keep).add_(weight @ unbiased)
+    with no_autocast(mean):
+        norm.running_mean.mul_(keep).add_(weight @ mean)
+        norm.running_var.mul_(keep).add_(weight @ unbiased)

@@ -14,6 +14,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from ...utils.precision import at_least_float32, first_order
 from .running_averages import update_running_averages
 
 
@@ -102,6 +103,7 @@ class _Normalize(torch.autograd.Function):
         return normalized
 
     @staticmethod
+    @first_order
     def backward(ctx, grad):
         normalized, inverse_std, count = ctx.saved_tensors
         sums = torch.stack([ctx.group_sum(grad), ctx.group_sum(grad * normalized)])
@@ -130,9 +132,10 @@ def sync_normalize(
         weight: ``(..., 1)``, how often a value counts; once by default.
 
     Returns:
-        As x.
+        As x. Half-precision values are summed and normalised in float32.
     """
-    out = _Normalize.apply(x, norm, group_sum, expand, weight)
+    (wide,) = at_least_float32(x)
+    out = _Normalize.apply(wide, norm, group_sum, expand, weight)
     if norm.weight is not None:
         out = out * norm.weight + norm.bias
-    return out
+    return out.to(x.dtype)

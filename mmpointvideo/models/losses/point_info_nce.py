@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmpointvideo.models.memories.selection import select_neighbors_and_negatives
+from mmpointvideo.ops.checks import check_count
 from mmpointvideo.registry import MODELS
 from mmpointvideo.utils.precision import at_least_float32
 
@@ -87,14 +88,12 @@ class PointInfoNCELoss(nn.Module):
             raise ValueError(f'temperature must be > 0, got {temperature}')
         if not 0 < negative_ratio <= 1:
             raise ValueError(f'negative_ratio must be in (0, 1], got {negative_ratio}')
-        if num_neighbors < 0:
-            raise ValueError(f'num_neighbors must be >= 0, got {num_neighbors}')
+        num_neighbors = check_count('num_neighbors', num_neighbors, 0)
         if weighting not in WEIGHTINGS:
             raise ValueError(f'weighting must be one of {WEIGHTINGS}, got {weighting!r}')
         if anchor not in ANCHORS:
             raise ValueError(f'anchor must be one of {ANCHORS}, got {anchor!r}')
-        if chunk_size < 1:
-            raise ValueError(f'chunk_size must be >= 1, got {chunk_size}')
+        chunk_size = check_count('chunk_size', chunk_size, 1)
         self.temperature = temperature
         self.negative_ratio = negative_ratio
         self.num_neighbors = num_neighbors
@@ -162,8 +161,10 @@ class PointInfoNCELoss(nn.Module):
         unit_bank: bool = False,
     ) -> tuple[Tensor, ContrastStatistics]:
         """As ``forward``, with what the loss saw."""
-        self._check(prediction, target, bank, exclude, groups)
-        k = self.num_neighbors if num_neighbors is None else num_neighbors
+        self._check(prediction, target, bank, exclude, groups, batch_target, batch_offset)
+        k = self.num_neighbors
+        if num_neighbors is not None:
+            k = check_count('num_neighbors', num_neighbors, 0)
         use_batch = self.in_batch_negatives or len(bank) == 0
         with torch.autocast(prediction.device.type, enabled=False):
             prediction, target = (
@@ -250,6 +251,8 @@ class PointInfoNCELoss(nn.Module):
         bank: Tensor,
         exclude: Tensor | None,
         groups: tuple[Tensor, Tensor] | None,
+        batch_target: Tensor | None,
+        batch_offset: int,
     ) -> None:
         if prediction.ndim != 2 or prediction.shape != target.shape or len(target) == 0:
             raise ValueError(
@@ -261,6 +264,15 @@ class PointInfoNCELoss(nn.Module):
                 f'PointInfoNCELoss expects a bank of shape (S, {target.shape[1]}), '
                 f'got {tuple(bank.shape)}'
             )
+        if batch_target is not None:
+            last = batch_offset + len(target)
+            wide = batch_target.ndim == 2 and batch_target.shape[1] == target.shape[1]
+            if not wide or batch_offset < 0 or last > len(batch_target):
+                raise ValueError(
+                    f'PointInfoNCELoss expects batch_target (R, {target.shape[1]}) with the '
+                    f'{len(target)} targets from row batch_offset={batch_offset} on, got '
+                    f'{tuple(batch_target.shape)}'
+                )
         if exclude is not None and exclude.shape != (len(target), len(bank)):
             raise ValueError(
                 f'PointInfoNCELoss expects exclude of shape {(len(target), len(bank))}, '

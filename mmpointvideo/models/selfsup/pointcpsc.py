@@ -5,11 +5,13 @@ from __future__ import annotations
 import warnings
 from collections import deque
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from mmpointvideo.datasets.segments import split_segments
 from mmpointvideo.models.base import PointVideoModel
+from mmpointvideo.models.layers.interpolation import inverse_distance_weights
 from mmpointvideo.models.memories import Provenance
 from mmpointvideo.ops import three_interpolate, three_nn
 from mmpointvideo.registry import MODELS
@@ -117,7 +119,7 @@ class PointCPSC(PointVideoModel):
     ) -> dict[str, Tensor]:
         """All losses of Eq. 9 and what is logged with them."""
         xyz, features = self._segments(inputs)
-        data_samples = self._check_samples(data_samples, len(xyz))
+        data_samples = self._check_samples(data_samples, *xyz.shape[:3])
         out = self.predict_segment({'xyz': xyz, 'features': features})
         target, prediction = out['target'], out['prediction']
         video = torch.tensor([sample.video_index for sample in data_samples], device=target.device)
@@ -146,8 +148,7 @@ class PointCPSC(PointVideoModel):
         """
         batch, frames = predicted.shape[:2]
         dist, idx = three_nn(target_xyz.flatten(0, 1), source_xyz.flatten(0, 1))
-        weight = 1.0 / (dist + 1e-8)
-        weight = weight / weight.sum(dim=2, keepdim=True)
+        weight = inverse_distance_weights(dist)
         features = predicted.flatten(0, 1).transpose(1, 2).contiguous()
         aligned = three_interpolate(features, idx, weight.to(features.dtype))
         return aligned.transpose(1, 2).unflatten(0, (batch, frames))
@@ -191,7 +192,11 @@ class PointCPSC(PointVideoModel):
         return xyz, features
 
     def _check_samples(
-        self, data_samples: list[PointVideoDataSample] | None, clips: int
+        self,
+        data_samples: list[PointVideoDataSample] | None,
+        clips: int,
+        segments: int,
+        length: int,
     ) -> list[PointVideoDataSample]:
         """Samples that say what the loss needs to know of every clip."""
         data_samples = data_samples or []
@@ -203,6 +208,14 @@ class PointCPSC(PointVideoModel):
                 f'{sorted(needed)}, got {len(there)} with {[sorted(names) for names in there]}: '
                 'is PackPointVideoInputs the last transform of the pipeline?'
             )
+        if 'frame_inds' in needed:
+            frames = segments * length
+            shapes = {tuple(np.shape(sample.frame_inds)) for sample in data_samples}
+            if shapes - {(frames,)}:
+                raise ValueError(
+                    f'PointCPSC: frame_inds: expected the numbers of {frames} frames for each '
+                    f'clip, got shapes {sorted(shapes)}'
+                )
         return data_samples
 
     def _remember(self, target: Tensor, xyz: Tensor, video: Tensor, frames: Tensor) -> None:

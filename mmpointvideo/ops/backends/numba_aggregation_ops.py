@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...utils.precision import first_order
 from . import numba_aggregation as kernels
 from .numba_pool import as_array, run
 
@@ -42,6 +43,7 @@ class MultiplySum(torch.autograd.Function):
         return out
 
     @staticmethod
+    @first_order
     def backward(ctx, grad: Tensor):
         g, weight, xyz, centers, idx, frames = ctx.saved_tensors
         grad_g = torch.empty_like(g, memory_format=torch.contiguous_format)
@@ -79,6 +81,7 @@ class GatherSum(torch.autograd.Function):
         return out
 
     @staticmethod
+    @first_order
     def backward(ctx, grad: Tensor):
         idx, frames = ctx.saved_tensors
         grad_g = grad.new_zeros(ctx.shape)
@@ -121,6 +124,7 @@ class PoolMax(torch.autograd.Function):
         return out
 
     @staticmethod
+    @first_order
     def backward(ctx, grad: Tensor):
         source, weight, xyz, centers, idx, frames, chosen = ctx.saved_tensors
         grad_g = torch.zeros_like(source, memory_format=torch.contiguous_format)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...utils.precision import first_order
 from . import numba_norm as kernels
 from .numba_pool import as_array, run
 from .torch_norm import by_pair, input_gradient_terms
@@ -56,6 +57,7 @@ class NormalizeReLU(torch.autograd.Function):
         return out
 
     @staticmethod
+    @first_order
     def backward(ctx, grad: Tensor):
         x, weight, bias, mean, inverse_std, taps, rows = ctx.saved_tensors
         scale = weight * inverse_std

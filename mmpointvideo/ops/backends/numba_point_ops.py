@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...utils.precision import first_order
 from . import hit_rate
 from . import numba_grid as grid
 from . import numba_kernels as kernels
@@ -95,6 +96,7 @@ class ThreeInterpolate(torch.autograd.Function):
         return out
 
     @staticmethod
+    @first_order
     def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:
         idx, weight = ctx.saved_tensors
         grad_features = grad.new_zeros(ctx.shape)

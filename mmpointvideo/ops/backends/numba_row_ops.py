@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...utils.precision import first_order
 from ..tube_rows import TubeRows
 from . import numba_rows as kernels
 from .numba_pool import as_array, run
@@ -57,6 +58,7 @@ class CombineRows(torch.autograd.Function):
         return out
 
     @staticmethod
+    @first_order
     def backward(ctx, grad: Tensor):
         source, scale, shift, spread, offset = ctx.saved_tensors
         rows = ctx.rows
@@ -121,6 +123,7 @@ class NormalizeRows(torch.autograd.Function):
         return out
 
     @staticmethod
+    @first_order
     def backward(ctx, grad: Tensor):
         x, weight, bias, mean, inverse_std = ctx.saved_tensors
         rows = ctx.rows
@@ -165,6 +168,7 @@ class NormalizeMax(torch.autograd.Function):
         return out
 
     @staticmethod
+    @first_order
     def backward(ctx, grad: Tensor):
         x, weight, mean, inverse_std, chosen, out = ctx.saved_tensors
         rows = ctx.rows

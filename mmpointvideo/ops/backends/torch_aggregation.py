@@ -11,6 +11,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from ...utils.precision import first_order
+
 #: elements of a block's tensors: what the processor's cache holds, and what other devices spare
 BLOCK = 1 << 18
 BLOCK_ELSEWHERE = 1 << 25
@@ -57,6 +59,7 @@ class _MultiplySum(torch.autograd.Function):
         return out if mask is None else out.mul_(mask)
 
     @staticmethod
+    @first_order
     def backward(ctx, grad: Tensor):
         g, weight, xyz, centers, idx, frames = ctx.saved_tensors
         rows, mask = _rows(idx, frames, g.shape[1])
@@ -98,6 +101,7 @@ class _GatherSum(torch.autograd.Function):
         return out if mask is None else out.mul_(mask)
 
     @staticmethod
+    @first_order
     def backward(ctx, grad: Tensor):
         idx, frames = ctx.saved_tensors
         rows, mask = _rows(idx, frames, ctx.shape[1])
@@ -136,6 +140,7 @@ class _PoolMax(torch.autograd.Function):
         return best if mask is None else best.mul_(mask)
 
     @staticmethod
+    @first_order
     def backward(ctx, grad: Tensor):
         g, weight, xyz, centers, idx, frames, chosen = ctx.saved_tensors
         rows, mask = _rows(idx, frames, xyz.shape[1])

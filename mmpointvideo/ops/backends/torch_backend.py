@@ -122,7 +122,7 @@ def group_points(features: Tensor, idx: Tensor) -> Tensor:
 def three_nn(target_xyz: Tensor, source_xyz: Tensor) -> tuple[Tensor, Tensor]:
     """See :func:`mmpointvideo.ops.three_nn`; memory is bounded by ``CHUNK`` distances."""
     num_sources = source_xyz.shape[1]
-    rows_at_once = max(1, CHUNK // (num_sources * target_xyz.shape[0]))
+    rows_at_once = max(1, CHUNK // max(1, num_sources * target_xyz.shape[0]))
     distance = target_xyz.new_full(target_xyz.shape, float('inf'))
     idx = torch.zeros(target_xyz.shape, dtype=torch.int64, device=target_xyz.device)
     for start in range(0, target_xyz.shape[1], rows_at_once):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ...utils.precision import first_order
+
 
 def frame_moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and biased variance over batch and points of every frame.
@@ -70,6 +72,7 @@ class _NormalizeReLU(torch.autograd.Function):
         return torch.addcmul(shift[:, None], values, scale[:, None]).relu_()
 
     @staticmethod
+    @first_order
     def backward(ctx, grad: Tensor):
         x, weight, bias, mean, inverse_std, slots, rows = ctx.saved_tensors
         index = tap_rows(x, slots, rows)

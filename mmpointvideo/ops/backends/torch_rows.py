@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from ...utils.precision import first_order
 from ..tube_rows import TubeRows
 
 
@@ -115,6 +116,7 @@ class _NormalizeRows(torch.autograd.Function):
         return out.relu_() if relu else out
 
     @staticmethod
+    @first_order
     def backward(ctx, grad: Tensor):
         x, weight, bias, mean, inverse_std = ctx.saved_tensors
         rows = ctx.rows
@@ -183,6 +185,7 @@ class _NormalizeMax(torch.autograd.Function):
         return out
 
     @staticmethod
+    @first_order
     def backward(ctx, grad: Tensor):
         x, weight, bias, mean, inverse_std, chosen, out = ctx.saved_tensors
         rows = ctx.rows

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ...utils.precision import first_order
 from .base import Backend, BackendUnavailable
 from .torch_backend import OPERATORS, squared_norm
 
@@ -147,6 +148,7 @@ def operators() -> dict[str, Callable]:
             return forward(g, weight, xyz, centers, idx, frames, True)
 
         @staticmethod
+        @first_order
         def backward(ctx, grad: Tensor):
             g, weight, xyz, centers, idx, frames = ctx.saved_tensors
             found = backward(grad, g, weight, xyz, centers, idx, frames, g.shape, True)
@@ -161,6 +163,7 @@ def operators() -> dict[str, Callable]:
             return forward(g, g, g, g, idx, frames, False)
 
         @staticmethod
+        @first_order
         def backward(ctx, grad: Tensor):
             idx, frames = ctx.saved_tensors
             found = backward(grad, grad, grad, grad, grad, idx, frames, ctx.shape, False)

@@ -234,3 +234,27 @@ def test_nan_shows_wherever_pytorch_would_show_it(layer, training):
         with use_backend(backend):
             seen.append(conv.train(training)(xyz, features)[1].isnan())
     assert seen[0].any() and torch.equal(*seen)
+
+
+@pytest.mark.parametrize('autocast', [False, True])
+@pytest.mark.parametrize('spread', [0, 32])
+def test_statistics_are_taken_in_float32(autocast, spread):
+    """Frames whose means lie many deviations apart, against float64.
+
+    The features are integers below 256, which bfloat16 holds exactly: what autocast may round is
+    left out, and statistics are to be as exact with it as without.
+    """
+    torch.manual_seed(0)
+    conv = P4DConv(3, [3], 0.5, 8, 3, spatial_stride=2, temporal_padding=(1, 1))
+    with torch.no_grad():
+        conv.feature_proj.weight.copy_(torch.eye(3))
+    exact = copy.deepcopy(conv).double()
+    xyz = torch.rand(2, 4, 32, 3)
+    features = torch.randint(0, 4, (2, 4, 3, 32)) + spread * torch.arange(4)[:, None, None]
+    with torch.autocast('cpu', torch.bfloat16, enabled=autocast):
+        _, out = conv(xyz, features.float())
+    _, expected = exact(xyz.double(), features.double())
+    torch.testing.assert_close(out, expected.float(), rtol=1e-4, atol=1e-4)
+    for name, buffer in conv.named_buffers():
+        wanted = exact.get_buffer(name).to(buffer.dtype)
+        torch.testing.assert_close(buffer, wanted, rtol=1e-5, atol=1e-6, msg=name)

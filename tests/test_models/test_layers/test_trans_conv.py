@@ -91,3 +91,16 @@ def test_errors():
         PSTConvTranspose(5, 4, 4, 3, 2, (1, 0))(xyz, target, torch.rand(1, 2, 5, 4))
     with pytest.raises(ValueError, match='left out'):
         PSTConvTranspose(5, 4, 4, 3, 4)
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_half_precision_at_distance_zero(dtype):
+    """Targets that are sources, as in a decoder: their features, not NaN."""
+    xyz = torch.rand(1, 2, 6, 3)
+    target = torch.cat([xyz, torch.rand(1, 2, 4, 3)], dim=2)
+    features = torch.randn(1, 2, 5, 6)
+    for conv in (P4DTransConv(5, [4], 0), PSTConvTranspose(5, 4, 4, 1)):
+        conv.eval()
+        wanted = conv(xyz.to(dtype).float(), target.to(dtype).float(), features)
+        got = conv.to(dtype)(xyz.to(dtype), target.to(dtype), features.to(dtype))
+        torch.testing.assert_close(got.float(), wanted, rtol=0.05, atol=0.05)

@@ -178,7 +178,7 @@ def test_chunks_and_groups_change_nothing():
         (dict(temperature=0), 'temperature must be > 0'),
         (dict(negative_ratio=0), 'negative_ratio must be in'),
         (dict(negative_ratio=1.2), 'negative_ratio must be in'),
-        (dict(num_neighbors=-1), 'num_neighbors must be >= 0'),
+        (dict(num_neighbors=-1), 'num_neighbors: expected at least 0'),
         (dict(weighting='mean'), 'weighting must be one of'),
         (dict(anchor='bank'), 'anchor must be one of'),
     ],
@@ -197,6 +197,13 @@ def test_bad_shapes():
         loss(prediction, target, bank[:, :2])
     with pytest.raises(ValueError, match='exclude of shape'):
         loss(prediction, target, bank, exclude[:, :2])
+    for rows, offset in ((len(target) - 1, 0), (len(target), 1), (len(target), -1)):
+        with pytest.raises(ValueError, match=f'from row batch_offset={offset} on'):
+            loss(prediction, target, bank, batch_target=target[:rows], batch_offset=offset)
+    with pytest.raises(ValueError, match='num_neighbors: expected at least 0, got -1'):
+        loss(prediction, target, bank, num_neighbors=-1)
+    with pytest.raises(TypeError, match='num_neighbors: expected an int, got 2.5'):
+        PointInfoNCELoss(num_neighbors=2.5)
     with pytest.raises(ValueError, match='groups of shapes'):
         loss(prediction, target, bank, groups=(torch.arange(7), torch.arange(7)))
 

@@ -182,3 +182,20 @@ def test_batches_that_nothing_stores_are_bounded(monkeypatch):
     with pytest.warns(UserWarning, match='add MemoryBankHook to custom_hooks'):
         model(inputs, samples, 'loss')
     assert len(model._pending) == 2
+
+
+@pytest.mark.parametrize('shape', [(12, 1), (3,), ()])
+def test_frame_numbers_of_another_length(shape):
+    """They are the provenance of what the memory keeps."""
+    inputs, samples = _batch()
+    samples[1].set_metainfo(dict(frame_inds=torch.zeros(shape, dtype=torch.int64)))
+    with pytest.raises(ValueError, match='numbers of 12 frames for each clip'):
+        PointCPSC(**_config())(inputs, samples, mode='loss')
+
+
+def test_alignment_in_half_precision():
+    """A target at a source takes its prediction."""
+    xyz = torch.rand(1, 1, 5, 3).half()
+    predicted = torch.randn(1, 1, 5, 4).half()
+    aligned = PointCPSC.align(predicted, xyz, xyz)
+    torch.testing.assert_close(aligned, predicted, rtol=0.02, atol=0.02)
