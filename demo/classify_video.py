@@ -8,13 +8,13 @@ Prints the likeliest classes of every clip and of the video, and draws both over
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from defaults import (
     PROBE,
     add_data_root,
+    add_out,
     describe,
     make_parser,
     pick_videos,
@@ -24,6 +24,7 @@ from defaults import (
 
 from mmpointvideo.apis import PointVideoInferencer, Video, open_video
 from mmpointvideo.apis.inference import class_names
+from mmpointvideo.engine.options import non_negative_int, one_line_errors, positive_int
 from mmpointvideo.visualization import PointClip, categorical_palette, draw_sheet, write_png
 from mmpointvideo.visualization.render import figure_image
 
@@ -59,12 +60,12 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser = make_parser(__doc__, PROBE)
     add_data_root(parser)
     parser.add_argument('--video', help='store, folder or raw .bin (default: one of the data set)')
-    parser.add_argument('--seed', type=int, default=0, help='which video of the data set')
-    parser.add_argument('--lines', type=int, default=6, help='clips to print (default 6)')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/demo/classify_video.png'))
+    parser.add_argument(
+        '--seed', type=non_negative_int, default=0, help='which video of the data set'
+    )
+    parser.add_argument('--lines', type=positive_int, default=6, help='clips to print (default 6)')
+    add_out(parser, 'classify_video.png', ('.png',))
     args = parser.parse_args(arguments)
-    if args.out.suffix != '.png':
-        parser.error(f'--out: expected a .png, got {args.out}')
     truth = ''
     if args.video is None:
         meta, videos = read_videos(args.data_root)
@@ -94,4 +95,5 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 if __name__ == '__main__':
-    main()
+    with one_line_errors():
+        main()

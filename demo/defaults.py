@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import numpy as np
 from mmengine.logging import MMLogger
 
 from mmpointvideo.datasets.annotations import read_annotations
+from mmpointvideo.engine.options import device_name, output_file
+from mmpointvideo.visualization.visualizer import SUFFIXES
 
 ACTIONS = Path('data/builtin_actions')
 PRETRAIN = 'pointcpsc_pstnet-tiny_1xb32-24x1-256pts-coslr-40e_builtin-actions'
@@ -25,8 +29,27 @@ def make_parser(doc: str | None, config: str) -> argparse.ArgumentParser:
     )
     parser.add_argument('checkpoint', help='checkpoint of the model')
     parser.add_argument('--config', default=config, help=f'name or path (default {config})')
-    parser.add_argument('--device', help='by default the first GPU, or the CPU')
+    parser.add_argument('--device', type=device_name, help='by default the first GPU, or the CPU')
     return parser
+
+
+def add_out(parser: argparse.ArgumentParser, name: str, suffixes: Sequence[str] = SUFFIXES) -> None:
+    """The option that says what is written.
+
+    Args:
+        parser: The demo's.
+        name: Of the default file, in ``work_dirs/demo``.
+        suffixes: What the file's name may end in.
+    """
+
+    def picture(text: str) -> Path:
+        if Path(text).suffix.lower() not in suffixes:
+            raise argparse.ArgumentTypeError(f'expected a name in {suffixes}, got {text!r}')
+        return Path(output_file(text))
+
+    parser.add_argument(
+        '--out', type=picture, default=Path('work_dirs/demo', name), help='file to write'
+    )
 
 
 def add_data_root(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +64,7 @@ def read_videos(data_root: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
     Raises:
         FileNotFoundError: If the data set is not there.
+        ValueError: If it has no videos.
     """
     path = data_root / 'annotations.json'
     if not path.is_file():
@@ -51,6 +75,8 @@ def read_videos(data_root: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         )
     annotations = read_annotations(path)
     videos = annotations['data_list']
+    if not videos:
+        raise ValueError(f'{path}: expected at least one video, got none')
     for index, video in enumerate(videos):
         video['video_path'] = str(data_root / video['video_path'])
         video['video_index'] = index
@@ -58,22 +84,19 @@ def read_videos(data_root: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 
 def pick_videos(videos: list[dict[str, Any]], count: int, seed: int = 0) -> list[dict[str, Any]]:
-    """Some videos of subjects that no training saw, of different actions.
+    """Some videos of subjects that no training saw: of different actions first, then more of them.
 
     Args:
         videos: From :func:`read_videos`.
-        count: How many.
+        count: How many; fewer where there are fewer.
         seed: Of the draw.
     """
     unseen = [v for v in videos if v.get('subject') not in TRAIN_SUBJECTS] or videos
-    order = np.random.default_rng(seed).permutation(len(unseen))
-    chosen: list[dict[str, Any]] = []
-    for index in order:
-        if unseen[index].get('gt_label') not in [v.get('gt_label') for v in chosen]:
-            chosen.append(unseen[index])
-        if len(chosen) == count:
-            break
-    return chosen
+    by_action: dict[Any, list[dict[str, Any]]] = {}
+    for index in np.random.default_rng(seed).permutation(len(unseen)).tolist():
+        by_action.setdefault(unseen[index].get('gt_label'), []).append(unseen[index])
+    rounds = zip_longest(*by_action.values())
+    return [video for some in rounds for video in some if video is not None][:count]
 
 
 def describe(video: dict[str, Any], meta: dict[str, Any]) -> str:

@@ -20,6 +20,12 @@ import numpy as np
 from defaults import PROBE, add_data_root, describe, make_parser, pick_videos, read_videos
 
 from mmpointvideo.apis import PointVideoInferencer, open_video
+from mmpointvideo.engine.options import (
+    non_negative_float,
+    one_line_errors,
+    positive_float,
+    positive_int,
+)
 from mmpointvideo.simulation import DepthCamera
 
 
@@ -48,7 +54,7 @@ def camera_frames(kind: str, unit: float, max_depth: float) -> Iterator[np.ndarr
     else:
         sensor = open3d.io.AzureKinectSensor(open3d.io.AzureKinectSensorConfig())
         if not sensor.connect(0):
-            raise RuntimeError('no Azure Kinect found')
+            raise ConnectionError('no Azure Kinect found')
         # its depth is delivered in the colour camera's frame, 1280 x 720
         intrinsics = open3d.camera.PinholeCameraIntrinsic(1280, 720, 605.3, 605.2, 638.0, 367.0)
         matrix = intrinsics.intrinsic_matrix
@@ -71,15 +77,17 @@ def main(arguments: Sequence[str] | None = None) -> list[float]:
     add_data_root(parser)
     parser.add_argument('--source', help='store, folder or raw .bin to read as a stream')
     parser.add_argument('--camera', choices=['realsense', 'azure'])
-    parser.add_argument('--stride', type=int, default=4, help='frames between predictions')
+    parser.add_argument('--stride', type=positive_int, default=4, help='frames between predictions')
     parser.add_argument(
-        '--rate', type=float, default=15, help='frames a second of a source; 0: all'
+        '--rate', type=non_negative_float, default=15, help='frames a second of a source; 0: all'
     )
-    parser.add_argument('--unit', type=float, default=0.25, help="a millimetre in the data's unit")
-    parser.add_argument('--max-depth', type=float, default=3500, help='of a camera, millimetres')
+    parser.add_argument(
+        '--unit', type=positive_float, default=0.25, help="a millimetre in the data's unit"
+    )
+    parser.add_argument(
+        '--max-depth', type=positive_float, default=3500, help='of a camera, millimetres'
+    )
     args = parser.parse_args(arguments)
-    if args.stride < 1:
-        parser.error(f'--stride: expected at least 1, got {args.stride}')
     if args.camera:
         frames = camera_frames(args.camera, args.unit, args.max_depth)
     else:
@@ -98,6 +106,9 @@ def main(arguments: Sequence[str] | None = None) -> list[float]:
             window.append(points)
             if len(window) < length or (number + 1 - length) % args.stride:
                 continue
+            if not any(map(len, window)):
+                print(f'frame {number:4d}: nobody in view')
+                continue
             start = time.perf_counter()
             result = inferencer(list(window), clips=1)[0]
             latencies.append(1000 * (time.perf_counter() - start))
@@ -108,10 +119,11 @@ def main(arguments: Sequence[str] | None = None) -> list[float]:
     if latencies:
         middle, late = np.percentile(latencies[1:] or latencies, [50, 95])
         print(f'latency without the first: median {middle:.0f} ms, 95 % below {late:.0f} ms')
-    else:
+    elif len(window) < length:
         print(f'the stream ended before {length} frames were there')
     return latencies
 
 
 if __name__ == '__main__':
-    main()
+    with one_line_errors():
+        main()

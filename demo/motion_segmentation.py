@@ -15,11 +15,19 @@ from typing import Any
 
 import numpy as np
 import torch.nn.functional as F
-from defaults import PRETRAIN, add_data_root, describe, make_parser, pick_videos, read_videos
+from defaults import (
+    PRETRAIN,
+    add_data_root,
+    add_out,
+    describe,
+    make_parser,
+    pick_videos,
+    read_videos,
+)
 from prototypes import prototype_clips
 
-from mmpointvideo.apis import find_config, init_model, merge_prototypes
-from mmpointvideo.apis.superpoints import check_pretraining
+from mmpointvideo.apis import find_config, init_pretraining, merge_prototypes
+from mmpointvideo.engine.options import non_negative_int, one_line_errors, positive_int
 from mmpointvideo.visualization import Layer, write_clips
 
 
@@ -27,17 +35,18 @@ def main(arguments: Sequence[str] | None = None) -> list[Path]:
     """Draw, and return the files."""
     parser = make_parser(__doc__, PRETRAIN)
     add_data_root(parser)
-    parser.add_argument('--videos', type=int, default=2, help='videos (default 2)')
-    parser.add_argument('--groups', type=int, default=5, help='of prototypes (default 5)')
-    parser.add_argument('--seed', type=int, default=0, help='which videos')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/demo/motion_segmentation.gif'))
+    parser.add_argument('--videos', type=positive_int, default=2, help='videos (default 2)')
+    parser.add_argument('--groups', type=positive_int, default=5, help='of prototypes (default 5)')
+    parser.add_argument('--seed', type=non_negative_int, default=0, help='which videos')
+    add_out(parser, 'motion_segmentation.gif')
     args = parser.parse_args(arguments)
     meta, videos = read_videos(args.data_root)
-    model = init_model(find_config(args.config), args.checkpoint, args.device)
-    head: Any = check_pretraining(model, 'cluster_head').cluster_head
+    config = find_config(args.config)
+    model = init_pretraining(config, args.checkpoint, args.device, 'cluster_head')
+    head: Any = model.cluster_head
     unit = F.normalize(head.target_prototypes.detach().cpu(), dim=1)
     chosen = pick_videos(videos, args.videos, args.seed)
-    frames = 8 if args.out.suffix == '.png' else None
+    frames = 8 if args.out.suffix.lower() == '.png' else None
     clips = prototype_clips(model, chosen, meta, frames)
     every = np.concatenate([np.concatenate(clip.layers['prototype'].values) for clip in clips])
     share = np.bincount(every, minlength=len(unit)) / len(every)
@@ -57,4 +66,5 @@ def main(arguments: Sequence[str] | None = None) -> list[Path]:
 
 
 if __name__ == '__main__':
-    main()
+    with one_line_errors():
+        main()

@@ -15,13 +15,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from defaults import PRETRAIN, add_data_root, describe, make_parser, pick_videos, read_videos
+from defaults import (
+    PRETRAIN,
+    add_data_root,
+    add_out,
+    describe,
+    make_parser,
+    pick_videos,
+    read_videos,
+)
 
-from mmpointvideo.apis import encode_superpoints, find_config, init_model
+from mmpointvideo.apis import encode_superpoints, find_config, init_pretraining
 from mmpointvideo.apis.clip_pipeline import ClipPipeline
-from mmpointvideo.apis.superpoints import check_pretraining
 from mmpointvideo.datasets.storage import PointVideoStore
+from mmpointvideo.engine.options import (
+    non_negative_int,
+    one_line_errors,
+    positive_float,
+    positive_int,
+)
 from mmpointvideo.visualization import Layer, PointClip, write_clips
+from mmpointvideo.visualization.clip import part_names
 
 COLORS = ((175, 178, 186), (213, 94, 0))
 
@@ -64,23 +78,26 @@ class Panels:
 
 def read_frame(video: dict[str, Any], frame: int, scale: float) -> tuple[np.ndarray, Any]:
     """Points as the network sees them, and their body parts or None."""
-    batch = PointVideoStore(video['video_path']).read([frame])
-    return batch.xyz * np.float32(scale), batch.channels.get('part')
+    store = PointVideoStore(video['video_path'])
+    batch = store.read([frame])
+    parts = None if part_names(store.meta) is None else batch.channels.get('part')
+    return batch.xyz * np.float32(scale), parts
 
 
 def main(arguments: Sequence[str] | None = None) -> list[Path]:
     """Draw, and return the files."""
     parser = make_parser(__doc__, PRETRAIN)
     add_data_root(parser)
-    parser.add_argument('--queries', type=int, default=4, help='superpoints (default 4)')
-    parser.add_argument('--neighbors', type=int, default=4, help='of each (default 4)')
-    parser.add_argument('--radius', type=float, default=0.2, help="in the network's unit")
-    parser.add_argument('--seed', type=int, default=0, help='which superpoints')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/demo/positive_neighbors.png'))
+    parser.add_argument('--queries', type=positive_int, default=4, help='superpoints (default 4)')
+    parser.add_argument('--neighbors', type=positive_int, default=4, help='of each (default 4)')
+    parser.add_argument('--radius', type=positive_float, default=0.2, help="in the network's unit")
+    parser.add_argument('--seed', type=non_negative_int, default=0, help='which superpoints')
+    add_out(parser, 'positive_neighbors.png')
     args = parser.parse_args(arguments)
     meta, videos = read_videos(args.data_root)
-    model: Any = init_model(find_config(args.config), args.checkpoint, args.device)
-    bank = check_pretraining(model, 'memory_bank').memory_bank
+    config = find_config(args.config)
+    model: Any = init_pretraining(config, args.checkpoint, args.device, 'memory_bank')
+    bank = model.memory_bank
     pipeline = ClipPipeline(model.cfg)
     count = bank.num_valid
     stored = bank.valid_features().cpu()
@@ -113,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> list[Path]:
             name = f'{describe(video, meta)}'
             panels.add(points, center, f'{similarity[entry]:.3f}\n{name}')
             print(f'  {similarity[entry]:.3f}  {name}, frame {stored_frame}')
-            if own is not None:
+            if own is not None and parts is not None:
                 seen += 1
                 same_part += int(parts[center] == own)
         rows.append(panels.clip(f'superpoint {which}'))
@@ -126,4 +143,5 @@ def main(arguments: Sequence[str] | None = None) -> list[Path]:
 
 
 if __name__ == '__main__':
-    main()
+    with one_line_errors():
+        main()

@@ -17,6 +17,7 @@ import numpy as np
 from defaults import (
     PRETRAIN,
     add_data_root,
+    add_out,
     describe,
     make_parser,
     pick_videos,
@@ -24,8 +25,9 @@ from defaults import (
     spread_frames,
 )
 
-from mmpointvideo.apis import find_config, init_model, point_prototypes
+from mmpointvideo.apis import find_config, init_pretraining, point_prototypes
 from mmpointvideo.apis.superpoints import check_pretraining
+from mmpointvideo.engine.options import non_negative_int, one_line_errors, positive_int
 from mmpointvideo.visualization import Layer, PointClip, clip_from_store, write_clips
 
 
@@ -58,16 +60,20 @@ def main(arguments: Sequence[str] | None = None) -> list[Path]:
     """Draw, and return the files."""
     parser = make_parser(__doc__, PRETRAIN)
     add_data_root(parser)
-    parser.add_argument('--videos', type=int, default=4, help='videos (default 4)')
-    parser.add_argument('--frames', type=int, default=6, help='of a video in a PNG (default 6)')
-    parser.add_argument('--seed', type=int, default=0, help='which videos')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/demo/prototypes.png'))
+    parser.add_argument('--videos', type=positive_int, default=4, help='videos (default 4)')
+    parser.add_argument(
+        '--frames', type=positive_int, default=6, help='of a video in a PNG (default 6)'
+    )
+    parser.add_argument('--seed', type=non_negative_int, default=0, help='which videos')
+    add_out(parser, 'prototypes.png')
     args = parser.parse_args(arguments)
     meta, videos = read_videos(args.data_root)
-    model = init_model(find_config(args.config), args.checkpoint, args.device)
-    page = args.out.suffix == '.html'
+    config = find_config(args.config)
+    model = init_pretraining(config, args.checkpoint, args.device, 'cluster_head')
+    suffix = args.out.suffix.lower()
+    page = suffix == '.html'
     chosen = pick_videos(videos, 1 if page else args.videos, args.seed)
-    clips = prototype_clips(model, chosen, meta, args.frames if args.out.suffix == '.png' else None)
+    clips = prototype_clips(model, chosen, meta, args.frames if suffix == '.png' else None)
     counts = np.zeros(len(clips[0].layers['prototype'].names or ()), int)
     for clip in clips:
         for values in clip.layers['prototype'].values:
@@ -83,4 +89,5 @@ def main(arguments: Sequence[str] | None = None) -> list[Path]:
 
 
 if __name__ == '__main__':
-    main()
+    with one_line_errors():
+        main()

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from defaults import make_parser
-from mmengine.config import Config
+from defaults import add_out, make_parser
 
 from mmpointvideo.apis import (
     build_scene_dataset,
@@ -21,6 +20,12 @@ from mmpointvideo.apis import (
     find_scenes,
     init_model,
     segment_scene,
+)
+from mmpointvideo.engine.options import (
+    load_config,
+    non_negative_int,
+    one_line_errors,
+    positive_int,
 )
 from mmpointvideo.visualization import PointClip, class_layer, write_clips
 
@@ -31,16 +36,18 @@ def main(arguments: Sequence[str] | None = None) -> list[Path]:
     """Segment, print, draw; returns the files."""
     parser = make_parser(__doc__, CONFIG)
     parser.add_argument('--data-root', help="data set (default: the config's)")
-    parser.add_argument('--video', type=int, default=0, help='which video of the test split')
+    parser.add_argument(
+        '--video', type=non_negative_int, default=0, help='which video of the test split'
+    )
     parser.add_argument(
         '--frames',
-        type=int,
+        type=positive_int,
         default=3,
         help='evenly spaced labelled ones (default 3)',
     )
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/demo/segment_scene.png'))
+    add_out(parser, 'segment_scene.png')
     args = parser.parse_args(arguments)
-    cfg = Config.fromfile(find_config(args.config))
+    cfg = load_config(find_config(args.config), needs=('model', 'test_dataloader'))
     if args.data_root:
         cfg.test_dataloader.dataset.data_root = args.data_root
     dataset = build_scene_dataset(cfg, frames_per_video=args.frames)
@@ -76,4 +83,5 @@ def main(arguments: Sequence[str] | None = None) -> list[Path]:
 
 
 if __name__ == '__main__':
-    main()
+    with one_line_errors():
+        main()

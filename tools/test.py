@@ -15,12 +15,15 @@ from mmpointvideo.engine import finish_launch, prepare_launch
 from mmpointvideo.engine.options import (
     add_cfg_options,
     check_checkpoint,
+    check_data,
     load_config,
     one_line_errors,
     output_file,
 )
 from mmpointvideo.utils.atomic import write_json
 from mmpointvideo.utils.dist import unwrap_model
+
+NEEDS = ('model', 'test_dataloader', 'test_evaluator', 'test_cfg')
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
@@ -44,7 +47,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
 
 def merge_args(args: argparse.Namespace) -> Config:
     """The config with the command line's options."""
-    cfg = load_config(args.config, args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options, NEEDS)
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
@@ -67,6 +70,7 @@ def main(args: list[str] | None = None) -> None:
     parsed = parse_args(args)
     cfg = merge_args(parsed)
     check_checkpoint(parsed.checkpoint)
+    check_data(cfg, 'test')
     cfg = prepare_launch(cfg, parsed.launcher)
     try:
         metrics = run_test(cfg, parsed.checkpoint)

@@ -17,9 +17,12 @@ from mmpointvideo.engine import finish_launch, prepare_launch
 from mmpointvideo.engine.options import (
     add_cfg_options,
     check_checkpoint,
+    check_data,
     load_config,
     one_line_errors,
 )
+
+NEEDS = ('model', 'train_dataloader', 'optim_wrapper', 'train_cfg')
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
@@ -49,7 +52,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
 
 def merge_args(args: argparse.Namespace) -> Config:
     """The config with the command line's options."""
-    cfg = load_config(args.config, args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options, NEEDS)
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
@@ -77,6 +80,7 @@ def prepare(args: list[str] | None = None) -> Config:
     cfg = merge_args(parsed)
     check_checkpoint(cfg.get('load_from'))
     check_checkpoint(cfg.model.get('encoder_checkpoint'))
+    check_data(cfg, 'train', 'val')
     return prepare_launch(cfg, parsed.launcher)
 
 

@@ -1,9 +1,14 @@
 """What programs use: models, features, predictions."""
 
-from .features import build_feature_dataloader, extract_features, init_feature_model
+from .features import (
+    build_feature_dataloader,
+    check_labels,
+    extract_features,
+    init_feature_model,
+)
 from .inference import class_names, inference_recognizer, inference_segmentor
 from .inferencer import PointVideoInferencer
-from .init_model import init_model
+from .init_model import init_model, init_recognizer
 from .model_list import find_config, list_models
 from .scenes import (
     SegmentedScene,
@@ -16,6 +21,7 @@ from .scenes import (
 from .superpoints import (
     Superpoints,
     encode_superpoints,
+    init_pretraining,
     merge_prototypes,
     point_prototypes,
     prototype_shares,
@@ -30,6 +36,7 @@ __all__ = [
     'Video',
     'build_feature_dataloader',
     'build_scene_dataset',
+    'check_labels',
     'class_names',
     'encode_superpoints',
     'extract_features',
@@ -39,6 +46,8 @@ __all__ = [
     'inference_segmentor',
     'init_feature_model',
     'init_model',
+    'init_pretraining',
+    'init_recognizer',
     'list_models',
     'merge_prototypes',
     'open_video',

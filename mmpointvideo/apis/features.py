@@ -15,8 +15,12 @@ from torch.utils.data import DataLoader
 
 from mmpointvideo.checkpoints import load_encoder_weights
 from mmpointvideo.engine.hooks import calibrate_batch_norm
+from mmpointvideo.models.segmentors import PointVideoSegmentor
 
 from .init_model import init_model
+
+#: label of a clip whose video has none, see :func:`extract_features`
+NO_LABEL = -1
 
 
 def init_feature_model(
@@ -39,17 +43,21 @@ def init_feature_model(
         device: By default a GPU where there is one.
 
     Raises:
-        ValueError: If the config's model has no encoder, or the checkpoint none that fits.
+        ValueError: If the config's model gives no feature of a clip, or the checkpoint has no
+            encoder that fits.
     """
+    refusal = (
+        f'{cfg.filename}: expected a model with an encoder that gives one feature of a clip, got '
+        f'{cfg.model.type}: use a config of a downstream task (linear probe, fine-tuning)'
+    )
     if 'encoder' not in cfg.model:
-        raise ValueError(
-            f'{cfg.filename}: expected a model with an encoder, got {cfg.model.type}: use a config '
-            'of a downstream task (linear probe, fine-tuning)'
-        )
+        raise ValueError(refusal)
     cfg = copy.deepcopy(cfg)
-    cfg.model.encoder_checkpoint = None
+    cfg.model.pop('encoder_checkpoint', None)
     set_random_seed(seed)
     model: Any = init_model(cfg, device=device)
+    if not hasattr(model, 'extract_feat') or isinstance(model, PointVideoSegmentor):
+        raise ValueError(refusal)
     if checkpoint == 'random':
         loader = Runner.build_dataloader(cfg.train_dataloader, seed=seed)
         calibrate_batch_norm(model, loader, calibration_batches)
@@ -102,8 +110,9 @@ def extract_features(model: BaseModel, dataloader: DataLoader, progress: bool = 
         progress: Show a progress bar.
 
     Returns:
-        ``features`` ``(n, c)`` float32 and ``labels`` ``(n,)`` int64 on the CPU; ``video_ids``
-        and ``clip_starts``, lists of n.
+        ``features`` ``(n, c)`` float32 and ``labels`` ``(n,)`` int64 on the CPU, -1 where the
+        video has no label (see :func:`check_labels`); ``video_ids`` and ``clip_starts``, lists
+        of n.
 
     Raises:
         TypeError: If the model gives no feature of a clip.
@@ -124,7 +133,7 @@ def extract_features(model: BaseModel, dataloader: DataLoader, progress: bool = 
         batch = model.data_preprocessor(batch, False)
         features.append(extract(batch['inputs']).float().cpu())
         for sample in batch['data_samples']:
-            labels.append(sample.gt_label.reshape(-1)[:1].cpu())
+            labels.append(int(sample.gt_label) if 'gt_label' in sample else NO_LABEL)
             video_ids.append(sample.video_id)
             clip_starts.append(sample.get('clip_start'))
         if bar is not None:
@@ -134,7 +143,26 @@ def extract_features(model: BaseModel, dataloader: DataLoader, progress: bool = 
     model.train(was_training)
     return {
         'features': torch.cat(features),
-        'labels': torch.cat(labels),
+        'labels': torch.tensor(labels, dtype=torch.int64),
         'video_ids': video_ids,
         'clip_starts': clip_starts,
     }
+
+
+def check_labels(found: dict, purpose: str) -> None:
+    """Refuse features of videos without a label, where labels are needed.
+
+    Args:
+        found: From :func:`extract_features`.
+        purpose: What needs them, for the message.
+
+    Raises:
+        ValueError: If a video has no label; names the first.
+    """
+    unlabelled = (found['labels'] == NO_LABEL).nonzero().flatten().tolist()
+    if unlabelled:
+        names = dict.fromkeys(found['video_ids'][index] for index in unlabelled)
+        raise ValueError(
+            f'video {next(iter(names))}: {purpose} needs a label of every video, {len(names)} have '
+            'none: give them one in the annotation file, or leave them out of the split'
+        )

@@ -36,8 +36,8 @@ class PointVideoInferencer:
 
     Raises:
         FileNotFoundError: If there is no such model or checkpoint.
-        TypeError: If the model neither recognizes nor segments.
-        ValueError: If the checkpoint is one of another model.
+        TypeError: If a model that is already built neither recognizes nor segments.
+        ValueError: If the config is one of such a model, or the checkpoint one of another model.
     """
 
     def __init__(
@@ -57,7 +57,8 @@ class PointVideoInferencer:
             config = model if isinstance(model, Config) else find_config(model)
             self.model = init_model(config, weights, device)
         if not isinstance(self.model, PointVideoRecognizer | PointVideoSegmentor):
-            raise TypeError(
+            kind = TypeError if self.model is model else ValueError
+            raise kind(
                 'PointVideoInferencer expects a PointVideoRecognizer or PointVideoSegmentor, got '
                 f'{type(self.model).__name__}: a model of pre-training predicts no classes; train '
                 'a linear probe, or see demo/prototypes.py'

@@ -11,6 +11,8 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
 from mmpointvideo.checkpoints import read_state_dict, require_all_weights
+from mmpointvideo.engine.options import load_config
+from mmpointvideo.models.recognizers import PointVideoRecognizer
 from mmpointvideo.registry import MODELS
 
 
@@ -33,10 +35,12 @@ def init_model(
 
     Raises:
         FileNotFoundError: If the config or checkpoint does not exist.
-        ValueError: If the checkpoint is not one of this model.
+        ValueError: If the config has no model, or the checkpoint is not one of this model.
     """
     if not isinstance(config, Config):
-        config = Config.fromfile(config)
+        config = load_config(config)
+    if not config.get('model'):
+        raise ValueError(f'{config.filename or "the config"}: expected a model in it, got none')
     init_default_scope(config.get('default_scope', 'mmpointvideo'))
     model = MODELS.build(config.model)
     model.cfg = config
@@ -51,3 +55,23 @@ def init_model(
     if device is None:
         device = 'cuda' if torch.cuda.is_available() else 'cpu'
     return model.to(device).eval()
+
+
+def init_recognizer(
+    config: str | os.PathLike | Config,
+    checkpoint: str | os.PathLike | None = None,
+    device: str | torch.device | None = None,
+) -> PointVideoRecognizer:
+    """Build a recognizer for inference; arguments as of :func:`init_model`.
+
+    Raises:
+        FileNotFoundError: If the config or checkpoint does not exist.
+        ValueError: If the config is one of another kind of model, or the checkpoint is.
+    """
+    model = init_model(config, checkpoint, device)
+    if not isinstance(model, PointVideoRecognizer):
+        raise ValueError(
+            f'expected the config of a PointVideoRecognizer, got that of a {type(model).__name__}: '
+            'give the config and checkpoint of a downstream task (linear probe, fine-tuning)'
+        )
+    return model

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from mmengine.config import Config
 from torch import Tensor
 
 from mmpointvideo.models.layers.interpolation import inverse_distance_weights
@@ -15,6 +17,7 @@ from mmpointvideo.models.selfsup import PointCPSC
 from mmpointvideo.ops import three_nn
 
 from .clip_pipeline import ClipPipeline
+from .init_model import init_model
 from .videos import Video, open_video
 
 
@@ -32,6 +35,33 @@ class Superpoints(NamedTuple):
     xyz: Tensor
     encoded: Tensor
     tokens: Tensor
+
+
+def init_pretraining(
+    config: str | os.PathLike | Config,
+    checkpoint: str | os.PathLike | None = None,
+    device: str | torch.device | None = None,
+    need: str = '',
+) -> PointCPSC:
+    """Build a model of pre-training for inference.
+
+    Args:
+        config: As of :func:`init_model`.
+        checkpoint: As of :func:`init_model`.
+        device: As of :func:`init_model`.
+        need: As of :func:`check_pretraining`.
+
+    Raises:
+        FileNotFoundError: If the config or checkpoint does not exist.
+        ValueError: If the config or checkpoint is of another model, or lacks what is needed.
+    """
+    model = init_model(config, checkpoint, device)
+    if not isinstance(model, PointCPSC):
+        raise ValueError(
+            f'expected the config of a PointCPSC, got that of a {type(model).__name__}: give the '
+            'config and checkpoint of a pre-training run'
+        )
+    return check_pretraining(model, need)
 
 
 def check_pretraining(model: Any, need: str = '') -> PointCPSC:

@@ -32,8 +32,9 @@ class Video:
         frames: Per frame ``(n, 3 + C)``; the further columns are features.
         channels: Features by name, per frame ``(n,)`` or ``(n, columns)``.
         name: For messages and results.
-        draw_key: What the draws of its points depend on beside the clip: of a file its name, as
-            in a data set; of arrays nothing, so that the same points get the same answer.
+        draw_key: What the draws of its points depend on beside the clip: of a file its
+            :func:`video_name`, as in a data set; of arrays nothing, so that the same points get
+            the same answer.
 
     Attributes:
         centers: ``(T, 3)``, where the sensor was, for scenes; None where unknown.
@@ -107,7 +108,7 @@ class StoredVideo(Video):
 
     def __init__(self, path: str | os.PathLike) -> None:
         self.store = PointVideoStore(path)
-        self.name = self.draw_key = Path(path).name.removesuffix(SUFFIX)
+        self.name = self.draw_key = video_name(path)
         if not int(self.store.num_points.sum()):
             raise ValueError(f'{path}: the video is empty: no points in any frame')
         centers = self.store.meta.get('centers')
@@ -123,13 +124,34 @@ class StoredVideo(Video):
         return self.store.read(frame_inds, channels)
 
 
+def video_name(path: str | os.PathLike) -> str:
+    """The name that a data set gives to a video of this path: what ``video_id`` is there.
+
+    The path below a folder ``videos``, else the last part; without a store's suffix. A raw depth
+    video ``aAA_sSS_eEE_sdepth.bin``, in letters of any case, is ``aAA_sSS_eEE``.
+
+    Examples:
+        >>> video_name('data/mine/videos/s1/jump.pvs'), video_name('raw/a01_s01_e01_sdepth.bin')
+        ('s1/jump', 'a01_s01_e01')
+    """
+    place = Path(os.path.abspath(path))
+    parts = place.parts[:-1]
+    below = parts[len(parts) - parts[::-1].index('videos') :] if 'videos' in parts else ()
+    name = place.name
+    if not place.is_dir() and place.suffix.lower() in (SUFFIX, '.bin'):
+        name = place.stem
+        if place.suffix.lower() == '.bin' and name.lower().endswith('_sdepth'):
+            name = name.lower().removesuffix('_sdepth')
+    return '/'.join([*below, name])
+
+
 def open_video(video: Any, name: str | None = None, columns: Sequence[str] | None = None) -> Video:
     """Open a video of any supported form.
 
     Args:
         video: A path, an array or tensor ``(T, N, 3 + C)``, a list of arrays ``(n, 3 + C)``, or
             a :class:`Video`.
-        name: For messages and results; of a path its last part.
+        name: For messages and results; of a path by default its :func:`video_name`.
         columns: Names of the columns of ``.npy`` and KITTI's ``.bin`` files in a folder.
 
     Raises:
@@ -156,7 +178,7 @@ def open_video(video: Any, name: str | None = None, columns: Sequence[str] | Non
 
 def _open_path(path: Path, name: str | None, columns: Sequence[str] | None) -> Video:
     if path.is_dir():
-        return _open_folder(path, name or path.name, columns)
+        return _open_folder(path, name, columns)
     if not path.exists():
         raise FileNotFoundError(f'no video {path}: expected {KINDS}')
     suffix = path.suffix.lower()
@@ -166,13 +188,15 @@ def _open_path(path: Path, name: str | None, columns: Sequence[str] | None) -> V
         header = read_msr_header(path)
         camera = DepthCamera(header.width, header.height)
         frames = [camera.depth_to_points(image) for image in iter_msr_frames(path)]
-        return Video(frames, name=name or path.stem, draw_key=path.stem)
+        key = video_name(path)
+        return Video(frames, name=name or key, draw_key=key)
     raise ValueError(f'{path}: a file ending in {suffix!r} is no video: expected {KINDS}')
 
 
-def _open_folder(path: Path, name: str, columns: Sequence[str] | None) -> Video:
+def _open_folder(path: Path, name: str | None, columns: Sequence[str] | None) -> Video:
     """A file a frame, in natural order of their names."""
     read = [read_point_file(file, columns) for file in frame_files(path)]
     shared = set.intersection(*(set(frame.channels) for frame in read))
     channels = {key: [frame.channels[key] for frame in read] for key in sorted(shared)}
-    return Video([frame.xyz for frame in read], channels, name, draw_key=path.name)
+    key = video_name(path)
+    return Video([frame.xyz for frame in read], channels, name or key, draw_key=key)

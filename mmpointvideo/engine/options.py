@@ -10,12 +10,15 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.config.utils import ConfigParsingError
 from mmengine.runner import Runner
+from mmengine.utils import import_modules_from_strings
 
 _MAX_LENGTH = 10_000
 #: what a run takes from a config, there or not: arguments of MMEngine's runner and what it reads
@@ -123,8 +126,9 @@ def one_line_errors() -> Iterator[None]:
     files and options into it, and leave the training out.
 
     Raises:
-        SystemExit: With status 1, in place of an ``OSError``, a ``ValueError``, or the
-            ``UnpicklingError`` of a file that is no checkpoint.
+        SystemExit: With status 1, in place of an ``OSError``, a ``ValueError``, the
+            ``UnpicklingError`` of a file that is no checkpoint, or an ``ImportError`` that says
+            what to install; with status 130, in place of a ``KeyboardInterrupt``.
 
     Examples:
         >>> with one_line_errors():  # doctest: +SKIP
@@ -132,9 +136,16 @@ def one_line_errors() -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, ValueError, UnpicklingError) as error:
-        print(f'error: {error}', file=sys.stderr)
+    except (OSError, ValueError, UnpicklingError, ImportError) as error:
+        # Python's own ImportError names the module, and is a defect
+        if isinstance(error, ImportError) and error.name is not None:
+            raise
+        line = ' '.join(part.strip() for part in str(error).splitlines())
+        print(f'error: {line}', file=sys.stderr)
         raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        print('interrupted: start the same command again to go on', file=sys.stderr)
+        raise SystemExit(130) from None
 
 
 def output_file(text: str) -> str:
@@ -149,22 +160,85 @@ def output_file(text: str) -> str:
     return text
 
 
-def load_config(path: str | os.PathLike, options: dict[str, Any] | None = None) -> Config:
+def load_config(
+    path: str | os.PathLike, options: dict[str, Any] | None = None, needs: Sequence[str] = ()
+) -> Config:
     """Read a config file and merge options of the command line into it.
 
     Args:
         path: The file.
         options: By key, as :class:`OverrideAction` gives them.
+        needs: Keys that the caller cannot do without, such as ``'model'``.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If an option does not fit the config.
+        ValueError: If it is no config, a module of its ``custom_imports`` cannot be imported, an
+            option does not fit it, or it lacks a key.
     """
     if not os.path.isfile(path):
         raise FileNotFoundError(f'expected a config file, got {os.fspath(path)!r}, which is none')
-    cfg = Config.fromfile(path)
+    try:
+        cfg = Config.fromfile(path, import_custom_modules=False)
+    except (SyntaxError, NameError, LookupError, TypeError, ConfigParsingError) as error:
+        raise ValueError(
+            f'{os.fspath(path)}, or a config that it builds on: {type(error).__name__}: {error}'
+        ) from error
+    _import_custom_modules(cfg)
     merge_options(cfg, options)
+    missing = [key for key in needs if cfg.get(key) is None]
+    if missing:
+        raise ValueError(
+            f'{os.fspath(path)}: expected a config with {", ".join(needs)}; it has no '
+            f'{", ".join(missing)}'
+        )
     return cfg
+
+
+def _import_custom_modules(cfg: Config) -> None:
+    if not cfg.get('custom_imports'):
+        return
+    try:
+        import_modules_from_strings(**cfg.custom_imports)
+    except ImportError as error:
+        raise ValueError(
+            f'{cfg.filename}: custom_imports: {error}: {error.__context__}; PYTHONPATH has to name '
+            'the folder of your modules'
+        ) from error
+
+
+def leaf_datasets(dataset: Any) -> Iterator[ConfigDict]:
+    """The data sets of a config that read an annotation file, those in wrappers among them.
+
+    Args:
+        dataset: A data set's config, or that of a wrapper (``dataset``, ``datasets``).
+    """
+    if 'ann_file' in dataset:
+        yield dataset
+    for inner in [dataset['dataset']] if 'dataset' in dataset else dataset.get('datasets', []):
+        yield from leaf_datasets(inner)
+
+
+def check_data(cfg: Config, *phases: str) -> None:
+    """Check, before the work, that the annotation files of a config's data sets are there.
+
+    Args:
+        cfg: The config.
+        phases: Some of ``'train'``, ``'val'`` and ``'test'``; one without a dataloader passes.
+
+    Raises:
+        FileNotFoundError: If one is not there; says how to get it.
+    """
+    for phase in phases:
+        loader = cfg.get(f'{phase}_dataloader') or {}
+        for dataset in leaf_datasets(loader.get('dataset') or {}):
+            name = str(dataset['ann_file'] or '')
+            path = Path(dataset.get('data_root') or '', name)
+            if name and '://' not in name and not path.is_file():
+                raise FileNotFoundError(
+                    f'{phase}_dataloader: no annotation file {path} (looked from {Path.cwd()}): '
+                    'convert the data set first, docs/datasets.md has the commands, or correct '
+                    "the config's data_root"
+                )
 
 
 def check_checkpoint(path: str | None) -> None:

@@ -58,7 +58,7 @@ def leave_one_group_out(
         scores = classify(found['features'][known], found['labels'][known], found['features'][out])
         _, labels, video_scores = average_over_videos(
             videos[out].tolist(),
-            found['labels'].numpy()[out],
+            found['labels'].cpu().numpy()[out],
             scores.detach().cpu().double().numpy(),
         )
         right = label_ranks(video_scores, labels) == 0

@@ -49,10 +49,11 @@ class VideoAccuracy(ClipMetric):
 
         Raises:
             KeyError: If one of these is missing.
-            ValueError: If a probability is not finite.
+            ValueError: If a video has no label, or a probability is not finite.
         """
         for sample in data_samples:
-            for name in ('gt_label', 'pred_score', 'video_id', 'sample_idx'):
+            check_label(sample, 'accuracy')
+            for name in ('pred_score', 'video_id', 'sample_idx'):
                 if name not in sample:
                     raise KeyError(
                         f'VideoAccuracy expects {name!r} in every data sample, got '
@@ -97,6 +98,23 @@ class VideoAccuracy(ClipMetric):
         metrics['clip_acc'] = 100 * float((label_ranks(clip_scores, clip_labels) < 1).mean())
         print_log(f'{len(videos)} videos, {len(names)} clips', logger='current')
         return metrics
+
+
+def check_label(sample: Any, purpose: str) -> None:
+    """Refuse a clip of a video without a label, where one is needed.
+
+    Args:
+        sample: A data sample, or its dictionary.
+        purpose: What needs the label, for the message.
+
+    Raises:
+        ValueError: If there is no ``gt_label``.
+    """
+    if 'gt_label' not in sample:
+        raise ValueError(
+            f'video {sample.get("video_id")}: {purpose} needs a label of every video: give it one '
+            'in the annotation file, or leave it out of the split'
+        )
 
 
 def average_over_videos(

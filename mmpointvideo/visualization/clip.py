@@ -19,6 +19,8 @@ from .colors import (
 )
 
 UPS = ('-y', 'y', 'z')
+#: most classes of a layer that pages and pictures can tell apart
+MAX_CLASSES = 255
 
 
 @dataclass
@@ -50,8 +52,8 @@ class Layer:
                 colors = categorical_palette(len(self.names))
             self.colors = check_palette(colors, len(self.names))  # type: ignore[assignment]
         elif self.limits is None:
-            every = np.concatenate([value.ravel() for value in self.values])
-            self.limits = (float(every.min()), float(every.max()))
+            every = np.concatenate([np.zeros(0), *(value.ravel() for value in self.values)])
+            self.limits = (float(every.min()), float(every.max())) if every.size else (0.0, 1.0)
 
     def check(self, name: str, counts: Sequence[int]) -> None:
         """Compare with the clip's frames.
@@ -209,27 +211,89 @@ class PointClip:
 def label_layers(
     channels: Mapping[str, list[np.ndarray]], meta: Mapping | None = None
 ) -> dict[str, Layer]:
-    """Layers of the stored channels that we know how to show.
+    """Layers of the stored channels that are labels by their name, ``part`` and ``label``.
 
-    ``part`` is a body part (names from ``meta['part_names']`` where there are any); ``label`` is a
-    stored class id (``meta['classes']``, ``meta['label_ids']`` and ``meta['palette']``). Others
-    are left out.
+    Others, and those that are not one number a point, are left out.
 
     Args:
         channels: Per channel the values of every frame.
-        meta: What the store or the data set says about them.
+        meta: What the store and the data set say, see :func:`label_layer`.
     """
-    meta = dict(meta or {})
-    layers = {}
-    if 'part' in channels:
-        from mmpointvideo.simulation.bodies import PART_NAMES
+    shown = {name: values for name, values in channels.items() if name in ('part', 'label')}
+    return {
+        name: label_layer(name, values, meta)
+        for name, values in shown.items()
+        if all(value.ndim == 1 for value in values)
+    }
 
-        names = list(meta.get('part_names', PART_NAMES))
-        known = tuple(names) == PART_NAMES
-        layers['part'] = Layer(channels['part'], names, PART_COLORS if known else None)
-    if 'label' in channels and meta.get('classes'):
-        layers['label'] = class_layer(channels['label'], meta, stored=True)
-    return layers
+
+def label_layer(
+    name: str, values: list[np.ndarray], meta: Mapping | None = None, stored: bool = True
+) -> Layer:
+    """A layer of a channel of labels.
+
+    Values have names where something says what they mean: ``part`` where :func:`part_names` knows
+    them, ``label`` where the data set's classes are those of points (it has
+    ``label_ids``, or its ``task`` is semantic segmentation). Otherwise they are numbered.
+
+    Args:
+        name: The channel.
+        values: Per frame ``(n_t,)``.
+        meta: What the store and the data set say: ``part_names``, ``conversion``; ``classes``,
+            ``task``, ``label_ids``, ``palette``.
+        stored: ``label`` holds stored ids, not classes.
+    """
+    meta = meta or {}
+    names = part_names(meta) if name == 'part' else None
+    if names is not None:
+        return Layer(values, names, PART_COLORS if names == _simulated_parts() else None)
+    if name == 'label' and has_point_classes(meta):
+        return class_layer(values, meta, stored)
+    return numbered_layer(values)
+
+
+def part_names(meta: Mapping) -> tuple[str, ...] | None:
+    """Names of the body parts in a store's channel ``part``; None where nothing says so.
+
+    Args:
+        meta: The store's.
+    """
+    if meta.get('part_names'):
+        return tuple(meta['part_names'])
+    # older stores of the simulation name no parts
+    simulated = (meta.get('conversion') or {}).get('source') == 'skeleton'
+    return _simulated_parts() if simulated else None
+
+
+def _simulated_parts() -> tuple[str, ...]:
+    from mmpointvideo.simulation.bodies import PART_NAMES
+
+    return PART_NAMES
+
+
+def has_point_classes(meta: Mapping) -> bool:
+    """Whether a data set's classes are those of points, not of videos."""
+    of_points = meta.get('label_ids') or meta.get('task') == 'semantic_segmentation'
+    return bool(meta.get('classes') and of_points)
+
+
+def numbered_layer(values: list[np.ndarray]) -> Layer:
+    """A layer of values that nobody has named.
+
+    Whole numbers are their own names, with the same colour in every clip; where they are more
+    than 255, or not whole, they are numbers on a colour map.
+
+    Args:
+        values: Per frame ``(n_t,)``.
+    """
+    found = np.unique(np.concatenate([np.zeros(0), *(value.ravel() for value in values)]))
+    whole = np.isfinite(found).all() and (found == np.round(found)).all()
+    if not whole or not 1 <= len(found) <= MAX_CLASSES:
+        return Layer(values)
+    palette = categorical_palette(30)
+    names = [str(int(number)) for number in found]
+    colors = [palette[int(number) % len(palette)] for number in found]
+    return Layer([np.searchsorted(found, value) for value in values], names, colors)
 
 
 def class_layer(values: list[np.ndarray], meta: Mapping, stored: bool = False) -> Layer:
@@ -238,13 +302,19 @@ def class_layer(values: list[np.ndarray], meta: Mapping, stored: bool = False) -
     Args:
         values: Per frame ``(n_t,)`` classes, 255 where a point has none.
         meta: ``classes``, and optionally ``palette`` and ``label_ids``.
-        stored: The values are stored ids (``label_ids``) and become classes; others become 255.
+        stored: The values are stored ids (``label_ids``, or else the classes' own numbers) and
+            become classes; others become 255.
     """
-    names, ids = list(meta['classes']), meta.get('label_ids')
-    if stored and ids:
-        table = np.full(256, 255, np.int64)
-        table[list(ids)] = np.arange(len(names))
-        values = [table[np.asarray(value, np.int64)] for value in values]
+    names = list(meta['classes'])
+    if stored:
+        ids = np.array(meta.get('label_ids') or range(len(names)))
+        order = np.argsort(ids)
+        nearest = [np.searchsorted(ids, value, sorter=order) for value in values]
+        classes = [order[np.minimum(index, len(ids) - 1)] for index in nearest]
+        values = [
+            np.where(ids[index] == value, index, 255)
+            for index, value in zip(classes, values, strict=True)
+        ]
     colors = meta.get('palette')
     if colors is None and meta.get('dataset_type') == 'Synthia4DDataset':
         from mmpointvideo.datasets.synthia4d_facts import PALETTE

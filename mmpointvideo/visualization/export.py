@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -15,6 +16,10 @@ from mmpointvideo.utils.atomic import atomic_write
 from .clip import PointClip
 
 POINT_FORMATS = ('ply', 'pcd')
+#: in the header of every point file of ours
+_MARK = b'comment written by mmpointvideo'
+#: fields that a point file has beside the layer's values
+_TAKEN = ('x', 'y', 'z', 'red', 'green', 'blue', 'rgb', 'rgba')
 
 
 def write_png(path: str | os.PathLike, image: np.ndarray) -> Path:
@@ -74,7 +79,9 @@ def write_points(
 ) -> list[Path]:
     """Write a clip as one point cloud a frame, with colours and the class or number.
 
-    Coordinates are the clip's own, not turned.
+    Coordinates are the clip's own, not turned. The value's field has the layer's name, in letters
+    of ASCII, digits and ``_``. The frames that an earlier, longer clip left in the folder are
+    removed: it holds this clip and no other.
 
     Args:
         folder: Where ``000000.ply``, ``000001.ply``, ... go.
@@ -86,20 +93,52 @@ def write_points(
         The files.
 
     Raises:
-        ValueError: If the format or the layer is unknown.
+        ValueError: If the format or the layer is unknown, or the folder holds numbered point
+            files of somebody else.
     """
     if file_format not in POINT_FORMATS:
         raise ValueError(f'file_format: expected one of {POINT_FORMATS}, got {file_format!r}')
     layer = clip.layer(color)
+    before = earlier_points(folder)
+    name = field_name(color)
     paths = []
     for t, xyz in enumerate(clip.frames):
         path = Path(folder) / f'{t:06d}.{file_format}'
         value = layer.values[t].astype('<f4' if layer.names is None else '<i4')
-        head, records = _ENCODERS[file_format](xyz, layer.rgb(t), value, color)
+        head, records = _ENCODERS[file_format](xyz, layer.rgb(t), value, name)
         with atomic_write(path) as file:
             file.write(head.encode('ascii') + records.tobytes())
         paths.append(path)
+    for path in before - set(paths):
+        path.unlink()
     return paths
+
+
+def earlier_points(folder: str | os.PathLike) -> set[Path]:
+    """The numbered files that an earlier :func:`write_points` left in a folder.
+
+    Raises:
+        ValueError: If one of them is not ours.
+    """
+    found = {
+        path
+        for path in Path(folder).glob('[0-9]*.*')
+        if re.fullmatch(rf'[0-9]{{6,}}\.({"|".join(POINT_FORMATS)})', path.name.lower())
+    }
+    for path in sorted(found):
+        with open(path, 'rb') as file:
+            if _MARK not in file.read(200):
+                raise ValueError(
+                    f'{path} was not written by this function, and would be read as a frame of '
+                    'the clip: choose another folder'
+                )
+    return found
+
+
+def field_name(layer: str) -> str:
+    """A name for a layer's values in a point file, which every reader takes."""
+    name = re.sub(r'[^A-Za-z0-9]+', '_', layer).strip('_')
+    return name if name and name.lower() not in _TAKEN else f'value_{name}'.rstrip('_')
 
 
 def _ply(xyz: np.ndarray, rgb: np.ndarray, value: np.ndarray, name: str) -> tuple[str, np.ndarray]:
@@ -112,7 +151,10 @@ def _ply(xyz: np.ndarray, rgb: np.ndarray, value: np.ndarray, name: str) -> tupl
     types = ['float'] * 3 + ['uchar'] * 3 + [kind]
     names = records.dtype.names or ()
     properties = ''.join(f'property {t} {n}\n' for t, n in zip(types, names, strict=True))
-    head = f'ply\nformat binary_little_endian 1.0\nelement vertex {len(xyz)}\n{properties}'
+    head = (
+        f'ply\nformat binary_little_endian 1.0\n{_MARK.decode()}\n'
+        f'element vertex {len(xyz)}\n{properties}'
+    )
     return f'{head}end_header\n', records
 
 
@@ -126,7 +168,7 @@ def _pcd(xyz: np.ndarray, rgb: np.ndarray, value: np.ndarray, name: str) -> tupl
     records[name] = value
     kind = 'F' if value.dtype.kind == 'f' else 'I'
     head = (
-        '# .PCD v0.7 - Point Cloud Data file format\nVERSION 0.7\n'
+        f'# .PCD v0.7 - Point Cloud Data file format\n# {_MARK.decode()}\nVERSION 0.7\n'
         f'FIELDS x y z rgb {name}\nSIZE 4 4 4 4 4\nTYPE F F F U {kind}\nCOUNT 1 1 1 1 1\n'
         f'WIDTH {len(xyz)}\nHEIGHT 1\nVIEWPOINT 0 0 0 1 0 0 0\nPOINTS {len(xyz)}\nDATA binary\n'
     )

@@ -20,13 +20,12 @@ import numpy as np
 
 from mmpointvideo.utils.atomic import atomic_write
 
-from .clip import Layer, PointClip
+from .clip import MAX_CLASSES, Layer, PointClip
 from .colors import IGNORED_COLOR, scalar_colors
 from .export import require
 from .render import VIEWS, View
 
 _TEMPLATE = Path(__file__).with_name('page.html')
-MAX_CLASSES = 255
 
 
 def write_html(

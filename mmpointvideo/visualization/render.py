@@ -165,12 +165,24 @@ def figure_image(figure: Figure, dpi: int) -> np.ndarray:
     """A figure as ``(H, W, 3)`` uint8, H and W even (video encoders want that)."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+    plain_texts(figure)
     figure.set_dpi(dpi)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     image = np.asarray(canvas.buffer_rgba())[..., :3]
     height, width = image.shape[:2]
     return np.ascontiguousarray(image[: height - height % 2, : width - width % 2])
+
+
+def plain_texts(figure: Figure) -> None:
+    """Draw the texts of a figure as they are: names of people's own may have a ``$`` in them.
+
+    Call it before anything measures the texts, such as ``tight_layout``.
+    """
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
 
 
 def _colors(clips: Sequence[PointClip], color: str | Sequence[str]) -> list[str]:

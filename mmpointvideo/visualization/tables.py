@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from .render import plain_texts
+
 #: measurements of every (row, column), one a seed: ``value`` and what the training cost,
 #: ``epoch_seconds`` and ``memory_mib``, None where it is not known
 Results = dict[tuple[str, str], list[dict[str, Any]]]
@@ -107,6 +109,7 @@ def plot(table: dict, results: Results, size: str, path: Path) -> bool:
     axes.invert_yaxis()
     axes.set_xlim(left=0)
     axes.set_xlabel(table.get('metric_title', 'video accuracy (%), last epoch'))
+    plain_texts(figure)
     figure.tight_layout(rect=(0, 0.6 / figure.get_figheight(), 1, 1))
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)

@@ -16,7 +16,7 @@ from mmpointvideo.registry import VISUALIZERS
 from mmpointvideo.structures import PointVideoDataSample
 
 from .clip import Layer, PointClip, class_layer
-from .export import POINT_FORMATS, write_gif, write_mp4, write_png, write_points
+from .export import POINT_FORMATS, earlier_points, write_gif, write_mp4, write_png, write_points
 from .html import write_html
 from .render import View, draw_frames, draw_sheet
 
@@ -37,7 +37,8 @@ def write_clips(
     Args:
         path: ``.png``: contact sheet; ``.gif``, ``.mp4``: the clips move side by side; ``.html``:
             a page to turn them with the mouse; ``.ply``, ``.pcd``: a folder of that name, without
-            the suffix, with one point cloud a frame (and one folder a clip where there are more).
+            the suffix, with one point cloud a frame (and one folder a clip where there are more);
+            what an earlier call left there is removed.
         clips: The clips.
         color: Layer by which all are coloured, or one a clip.
         title: Of the picture.
@@ -67,9 +68,13 @@ def write_clips(
         return [write(path, draw_frames(clips, color, view, title, dpi=dpi), fps)]
     colors = [color] * len(clips) if isinstance(color, str) else list(color)
     folder, files = path.with_suffix(''), []
-    for i, (clip, name) in enumerate(zip(clips, colors, strict=True)):
-        target = folder if len(clips) == 1 else folder / f'{i:02d}'
+    targets = [folder] if len(clips) == 1 else [folder / f'{i:02d}' for i in range(len(clips))]
+    others = {folder, *folder.glob('[0-9][0-9]*/')} - set(targets)
+    before = [file for other in others for file in earlier_points(other)]
+    for target, clip, name in zip(targets, clips, colors, strict=True):
         files += write_points(target, clip, name, suffix[1:])
+    for file in before:
+        file.unlink()
     return files
 
 

@@ -1,5 +1,8 @@
 """From videos to predictions."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +19,7 @@ from mmpointvideo.apis import (
     list_models,
 )
 from mmpointvideo.apis.clip_pipeline import ClipPipeline
+from mmpointvideo.datasets.conversion import convert_msr_bin
 from mmpointvideo.datasets.storage import PointVideoWriter
 from mmpointvideo.datasets.transforms import PointVideoTransform
 from mmpointvideo.registry import TRANSFORMS
@@ -123,6 +127,39 @@ def test_predicts_as_the_test_loop_does(inferencer, data_root):
     assert result['score'] == pytest.approx(result['scores'].max())
 
 
+def test_nested_videos_are_drawn_as_in_the_test_loop(inferencer, data_root, tmp_path):
+    """Of two videos of one file name each keeps its folder, in the draws and in the results."""
+    ann_file = tmp_path / 'annotations.json'
+    annotations = json.loads((data_root / 'annotations.json').read_text())
+    videos = annotations['data_list'][:2]
+    for video, name in zip(videos, ('s1/jump', 's2/jump'), strict=True):
+        path = tmp_path / 'videos' / f'{name}.pvs'
+        path.parent.mkdir(parents=True)
+        shutil.copy(data_root / video['video_path'], path)
+        video.update(video_id=name, video_path=f'videos/{name}.pvs')
+    ann_file.write_text(json.dumps(dict(annotations, data_list=videos)))
+    cfg = recognizer_config(tmp_path)
+    loader = build_feature_dataloader(cfg, 'test')
+    found = extract_features(inferencer.model, loader, progress=False)
+    paths = [tmp_path / video['video_path'] for video in videos]
+    results = inferencer(paths, return_features=True, out_dir=tmp_path / 'out')
+    assert [result['video_id'] for result in results] == ['s1/jump', 's2/jump']
+    features = np.concatenate([result['features'] for result in results])
+    np.testing.assert_allclose(features, found['features'], rtol=1e-4, atol=1e-5)
+    assert (tmp_path / 'out' / 's2' / 'jump.png').is_file()
+
+
+def test_a_raw_video_has_the_answer_of_its_store(inferencer, tmp_path):
+    depth = np.random.default_rng(0).integers(500, 900, (9, 8, 12)).astype('<u4')
+    raw = tmp_path / 'a01_s01_e01_sdepth.bin'
+    raw.write_bytes(np.array([9, 12, 8], '<i4').tobytes() + depth.tobytes())
+    store = tmp_path / 'videos' / 'a01_s01_e01.pvs'
+    convert_msr_bin(raw, store)
+    one, two = inferencer([raw, store])
+    assert one['video_id'] == two['video_id'] == 'a01_s01_e01'
+    np.testing.assert_array_equal(one['clip_scores'], two['clip_scores'])
+
+
 def test_every_kind_and_length(inferencer, data_root):
     clip = tiny_clip(9, 60) * 300
     videos = [video(data_root, 1), video(data_root, 2), clip, list(clip[:3]), clip[:1]]
@@ -196,6 +233,9 @@ def test_errors(inferencer, data_root, tmp_path):
         PointVideoInferencer(recognizer_config(data_root), tmp_path / 'none.pth')
     with pytest.raises(TypeError, match='got Linear: a model of pre-training predicts no classes'):
         PointVideoInferencer(torch.nn.Linear(1, 1))
+    with pytest.raises(ValueError, match='got PointCPSC: a model of pre-training'):
+        name = 'pointcpsc_pstnet-tiny_1xb32-24x1-256pts-coslr-40e_builtin-actions'
+        PointVideoInferencer(name, device='cpu')
     with pytest.raises(ValueError, match='batch_size'):
         PointVideoInferencer(inferencer.model, batch_size=0)
     with pytest.raises(ValueError, match='NaN or infinite values in frame 2'):

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from mmpointvideo.apis import Video, open_video
+from mmpointvideo.apis.videos import video_name
 from mmpointvideo.datasets.storage import PointVideoStore
 from mmpointvideo.testing import tiny_clip, write_tiny_dataset
 from mmpointvideo.visualization import PointClip, write_points
@@ -49,9 +50,31 @@ def test_raw_depth(tmp_path):
     depth[0, 1, 5] = 560
     depth[1, 2:, 3] = 280
     write_raw(tmp_path / 'a_sdepth.bin', depth)
-    batch = open_video(tmp_path / 'a_sdepth.bin').read([0, 1], ())
+    video = open_video(tmp_path / 'a_sdepth.bin')
+    assert video.name == video.draw_key == 'a'  # as the converter names its store
+    batch = video.read([0, 1], ())
     np.testing.assert_allclose(batch.xyz, [[4, -2, 560], [0, 0, 280], [0, 1, 280]])
     np.testing.assert_array_equal(batch.offsets, [0, 1, 3])
+
+
+def test_names_are_those_of_a_data_set(tmp_path):
+    for path, name in (
+        ('data/videos/jump.pvs', 'jump'),
+        ('data/videos/s1/jump.pvs', 's1/jump'),
+        ('videos/data/videos/s1/v1.2.pvs', 's1/v1.2'),
+        ('elsewhere/s1/jump.pvs', 'jump'),
+        ('raw/a01_s01_e01_sdepth.bin', 'a01_s01_e01'),
+        ('raw/A01_S01_E01_SDEPTH.BIN', 'a01_s01_e01'),
+        ('videos/mine_sdepth.pvs', 'mine_sdepth'),
+        ('videos/s1/folder_1.5', 's1/folder_1.5'),
+    ):
+        assert video_name(tmp_path / path) == name
+    folder = tmp_path / 'videos' / 's1' / 'jump'
+    write_points(folder, PointClip(list(tiny_clip(2, 20))))
+    video = open_video(folder)
+    assert video.name == video.draw_key == 's1/jump'
+    video = open_video(folder, 'mine')
+    assert (video.name, video.draw_key) == ('mine', 's1/jump')
 
 
 def test_arrays():

@@ -6,10 +6,13 @@ import argparse
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 from mmpointvideo.engine.options import (
     add_cfg_options,
+    check_data,
     device_name,
+    leaf_datasets,
     load_config,
     non_negative_float,
     non_negative_int,
@@ -58,6 +61,58 @@ def test_options_that_no_run_reads(config: Path, pair: str, message: str) -> Non
 def test_no_such_config(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match='expected a config file, got .*none.py'):
         load_config(tmp_path / 'none.py')
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('model = dict(\n', "SyntaxError: '\\(' was never closed"),
+        ("_base_ = 'config.py'\nmine = dict(a=1)\n", 'TypeError: mine=.* cannot inherit from base'),
+        ("_base_ = ['config.py', 'config.py']\n", 'KeyError: .*Duplicate key'),
+        ("a = {{_base_.b}}\n_base_ = 'config.py'\n", 'KeyError'),
+        ('model = dict(type=Encoder)\n', "NameError: name 'Encoder' is not defined"),
+        (
+            "custom_imports = dict(imports=['none_such'])\n",
+            "No module named 'none_such'; PYTHONPATH",
+        ),
+    ],
+)
+def test_files_that_are_no_config(config: Path, text: str, message: str) -> None:
+    path = config.with_name('bad.py')
+    path.write_text(text)
+    with pytest.raises(ValueError, match=f'bad.py.*{message}'):
+        load_config(path)
+
+
+def test_custom_modules_are_imported(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config.with_name('mine_of_a_test.py').write_text('raise RuntimeError("it ran")\n')
+    config.write_text("custom_imports = dict(imports=['mine_of_a_test'])\n")
+    monkeypatch.syspath_prepend(config.parent)
+    with pytest.raises(RuntimeError, match='it ran'):
+        load_config(config)
+
+
+def test_keys_that_a_tool_needs(config: Path) -> None:
+    assert load_config(config, None, ('model', 'mine')).mine == 3
+    message = (
+        'config.py: expected a config with model, train_cfg, test_cfg; it has no train_cfg, test'
+    )
+    with pytest.raises(ValueError, match=message):
+        load_config(config, None, ('model', 'train_cfg', 'test_cfg'))
+    assert load_config(config, options('train_cfg.a=1'), ('train_cfg',)).train_cfg.a == 1
+
+
+def test_data_that_are_not_there(tmp_path: Path) -> None:
+    leaf = dict(type='A', data_root=str(tmp_path), ann_file='annotations.json')
+    plain = dict(type='B', ann_file='')
+    wrapped = dict(type='Concat', datasets=[dict(type='Repeat', dataset=leaf), plain])
+    cfg = Config(dict(train_dataloader=dict(dataset=wrapped), val_dataloader=None))
+    assert list(leaf_datasets(cfg.train_dataloader.dataset)) == [leaf, plain]
+    with pytest.raises(FileNotFoundError, match='train_dataloader: no .*/annotations.json .*docs/'):
+        check_data(cfg, 'train', 'val', 'test')
+    check_data(cfg, 'val', 'test')
+    (tmp_path / 'annotations.json').touch()
+    check_data(cfg, 'train')
 
 
 def test_files_that_cannot_be_written(tmp_path: Path, capsys) -> None:

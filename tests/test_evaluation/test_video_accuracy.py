@@ -122,6 +122,9 @@ def test_bad_predictions_are_named() -> None:
     del bad['pred_score']
     with pytest.raises(KeyError, match="expects 'pred_score'"):
         VideoAccuracy().process(None, [bad])
+    del bad['gt_label']
+    with pytest.raises(ValueError, match=f'video {bad["video_id"]}: accuracy needs a label'):
+        VideoAccuracy().process(None, [bad])
     samples[0]['gt_label'] = torch.tensor([7])
     samples[0]['video_id'] = 'alone'
     with pytest.raises(ValueError, match=r'labels must be in 0\.\.6.*got \d\.\.7'):

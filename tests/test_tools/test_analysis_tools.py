@@ -76,6 +76,18 @@ class TestAnalyzeLogs:
         assert '0.600 s an iteration, 2.4 s an epoch' in text
         assert out.read_bytes()[:4] == b'\x89PNG'
 
+    def test_a_killed_run(self, work_dir, capsys):
+        """Its last line is half written; a key is drawn as it is."""
+        (log,) = work_dir.glob('b/vis_data/scalars.json')
+        log.write_text(log.read_text() + '\n{"lr": 0.1, "lo')
+        tool = _tool('analyze_logs')
+        assert tool.read_run(work_dir)['loss'][2.0] == 1.0
+        log.write_text('{"lr": 0.1, "lo\n' + log.read_text())
+        with pytest.raises(ValueError, match='b/vis_data/scalars.json, line 1: expected JSON'):
+            tool.read_run(work_dir)
+        curves = {r'$\loss$': {1.0: 2.0}}
+        tool.draw({r'$\run$': curves}, list(curves), work_dir / 'curves.png')
+
     def test_errors(self, work_dir, tmp_path, capsys):
         tool = _tool('analyze_logs')
         assert tool.main([str(work_dir), '--keys', 'lost']) == 1
@@ -130,6 +142,10 @@ class TestConfusionMatrix:
         text = tool.report(matrix, ['x', 'y', 'z'], 1)
         assert '2 of 5 videos: 40.00%' in text and '  z: 0 of 2' in text
         assert text.endswith('2 x z taken for y')
+
+    def test_names_with_dollars(self, tmp_path):
+        _tool('confusion_matrix').draw(np.eye(2, dtype=int), [r'$\a$', '$'], tmp_path / 'a.png')
+        assert (tmp_path / 'a.png').is_file()
 
     def test_it_agrees_with_the_metric(self, data_root, tmp_path):
         from mmengine.runner import Runner

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from mmpointvideo.simulation.bodies import PART_NAMES
 from mmpointvideo.testing import write_tiny_dataset
 from mmpointvideo.visualization import write_clips
 from mmpointvideo.visualization.colors import PART_COLORS
@@ -75,7 +76,9 @@ def test_people_stand_upright(tool, config, tmp_path):
     item = dict(
         points=points, point_labels=dict(part=labels), frame_inds=np.array([7]), video_id='v'
     )
-    (path,) = write_clips(tmp_path / 'a.png', [tool.make_clip(item, 'part', {})], 'part')
+    (path,) = write_clips(
+        tmp_path / 'a.png', [tool.make_clip(item, 'part', dict(part_names=PART_NAMES))], 'part'
+    )
     picture = (imread(path)[..., :3] * 255).round().astype(int)
     first = (picture == PART_COLORS[1]).all(axis=-1)
     first[int(0.85 * len(first)) :] = False  # the legend
@@ -93,11 +96,32 @@ def test_labels_of_scenes_are_classes_or_stored_ids(tool):
         assert layer.values[0].tolist() == expected and layer.names == ('road', 'car')
 
 
+def test_labels_of_ones_own_are_numbered(tool):
+    """The classes are those of the videos."""
+    meta = dict(classes=['jump', 'run'], task='action_recognition')
+    item = dict(points=np.zeros((1, 3, 3), np.float32), frame_inds=[0], video_id='v')
+    item['point_labels'] = dict(label=np.array([[0, 7, 300]]), part=np.array([[0, 90, 1]]))
+    label = tool.make_clip(item, 'label', meta).layers['label']
+    assert label.names == ('0', '7', '300') and label.values[0].tolist() == [0, 1, 2]
+    assert tool.make_clip(item, 'part', meta).layers['part'].names == ('0', '1', '90')
+
+
+def test_a_part_of_the_videos(tool, config, tmp_path):
+    path = tmp_path / 'few.py'
+    path.write_text(
+        config.read_text() + "train_dataloader['dataset'] = dict(\n"
+        "    type='LabelFraction', videos_per_class=1, dataset=train_dataloader['dataset'])\n"
+    )
+    (file,) = tool.main([str(path), '--output-dir', str(tmp_path / 'out'), '--num', '1'])
+    assert imread(file)[..., :3].std() > 0.05
+
+
 def test_errors(tool, config, tmp_path):
     with pytest.raises(ValueError, match=r"no test_dataloader; it has \['train'\]"):
         tool.main([str(config), '--phase', 'test'])
     with pytest.raises(ValueError, match='normals'):
         tool.main([str(config), '--color', 'normals', '--output-dir', str(tmp_path)])
     assert not list(tmp_path.iterdir())
-    with pytest.raises(SystemExit):
-        tool.parse_args([str(config), '--num', '0'])
+    for option in ('--num=0', '--frames=0', '--rows=-1', '--seed=-1'):
+        with pytest.raises(SystemExit):
+            tool.parse_args([str(config), option])

@@ -3,14 +3,16 @@
 import importlib
 import sys
 
+import numpy as np
 import pytest
 import torch
 from matplotlib.image import imread
 from mmengine.config import Config
 
-from mmpointvideo.apis import init_model
+from mmpointvideo.apis import find_config, init_model, init_pretraining
+from mmpointvideo.datasets.storage import PointVideoWriter
 from mmpointvideo.models.memories import Provenance
-from mmpointvideo.testing import write_tiny_dataset
+from mmpointvideo.testing import tiny_clip, write_tiny_dataset
 
 
 @pytest.fixture(scope='module')
@@ -72,6 +74,85 @@ def test_classify_video(demo, data_root, checkpoints, tmp_path, capsys):
     assert len(result['clip_starts']) == 3 and imread(path)[..., :3].std() > 0.05
     out = capsys.readouterr().out
     assert 'frames   0- 23: ' in out and 'truth: a0' in out
+
+
+def test_which_videos(demo):
+    """Different actions first, then more of them; never more than there are."""
+    pick = demo('defaults').pick_videos
+
+    def chosen(videos, count, seed=0):
+        return [video['video_id'] for video in pick(videos, count, seed)]
+
+    two = [dict(video_id=f'{label}{take}', gt_label=label) for label in 'ab' for take in range(3)]
+    assert sorted(name[0] for name in chosen(two, 2)) == ['a', 'b']
+    assert sorted(name[0] for name in chosen(two, 4)) == ['a', 'a', 'b', 'b']
+    assert sorted(chosen(two, 9)) == sorted(video['video_id'] for video in two)
+    bare = [dict(video_id=str(take)) for take in range(6)]
+    assert len(set(chosen(bare, 4))) == 4
+    assert chosen(bare, 4, 1) != chosen(bare, 4, 2)
+    split = [dict(video, subject=3 + take) for take, video in enumerate(bare)]
+    assert set(chosen(split, 9)) == {'3', '4', '5'}  # subjects 1 to 5 were trained on
+
+
+@pytest.mark.parametrize(
+    ('name', 'option'),
+    [
+        ('prototypes', '--videos=0'),
+        ('prototypes', '--seed=-1'),
+        ('prototypes', '--device=gpu'),
+        ('prototypes', '--out=a.jpg'),
+        ('motion_segmentation', '--groups=0'),
+        ('positive_neighbors', '--radius=0'),
+        ('classify_video', '--out=a.gif'),
+        ('live_depth_camera', '--rate=-1'),
+        ('segment_scene', '--video=-1'),
+    ],
+)
+def test_settings_that_cannot_be(demo, name, option, capsys):
+    with pytest.raises(SystemExit) as stop:
+        demo(name).main(['a.pth', option])
+    assert stop.value.code == 2
+    assert f'argument {option.split("=")[0]}: ' in capsys.readouterr().err
+
+
+def test_suffixes_in_capitals(demo, data_root, checkpoints, tmp_path):
+    path = tmp_path / 'a.PNG'
+    demo('classify_video').main([str(checkpoints[1]), *options(data_root, path)])
+    assert imread(path, 'png')[..., :3].std() > 0.05
+    pytest.importorskip('plotly')
+    page = tmp_path / 'a.HTML'
+    demo('prototypes').main([str(checkpoints[0]), *options(data_root, page)])
+    assert page.read_text().count('"title":') == 2  # the page's two sides: one video
+
+
+def test_channels_of_ones_own(demo, data_root, checkpoints, tmp_path):
+    """A ``part`` that no simulation made is no body part, a ``label`` no action."""
+    videos = demo('defaults').read_videos(data_root)[1][:1]
+    path = tmp_path / 'own.pvs'
+    with PointVideoWriter(path, 'points', channels=dict(part='int32', label='int32')) as writer:
+        for frame in tiny_clip(26, 60):
+            values = np.arange(60) * 1000
+            writer.append_points(frame * 300, dict(part=values, label=values))
+    videos[0]['video_path'] = str(path)
+    assert demo('positive_neighbors').read_frame(videos[0], 3, 1.0)[1] is None
+    config = find_config(demo('defaults').PRETRAIN)
+    model = init_pretraining(config, checkpoints[0], 'cpu')
+    (clip,) = demo('prototypes').prototype_clips(model, videos, dict(classes=['a', 'b']), 2)
+    assert clip.layers['part'].names[:2] == clip.layers['label'].names[:2] == ('0', '1000')
+
+
+def test_nobody_in_view(demo, checkpoints, monkeypatch, capsys):
+    live = demo('live_depth_camera')
+    nobody, somebody = np.zeros((0, 3), np.float32), tiny_clip(1, 60)[0] * 300
+    frames = [nobody] * 24 + [somebody] * 2
+    monkeypatch.setattr(live, 'stored_frames', lambda source, rate: iter(frames))
+    arguments = [str(checkpoints[1]), '--device', 'cpu', '--source', 'a', '--stride', '2']
+    assert len(live.main(arguments)) == 1
+    out = capsys.readouterr().out
+    assert 'frame   23: nobody in view\nframe   25: ' in out
+    monkeypatch.setattr(live, 'stored_frames', lambda source, rate: iter(frames[:24]))
+    assert live.main(arguments) == []
+    assert 'the stream ended' not in capsys.readouterr().out
 
 
 def test_stream(demo, data_root, checkpoints, capsys):

@@ -78,6 +78,14 @@ def test_pins_of_the_script_are_those_of_the_package(root: Path) -> None:
     assert f'{" | ".join(versions)}) ;;' in script
 
 
+def test_the_image_holds_what_the_pages_show(root: Path) -> None:
+    text = (root / 'docker/Dockerfile').read_text()
+    for folder in ('configs', 'demo', 'docs', 'tools'):
+        assert f'\nCOPY {folder} {folder}\n' in text
+    (extras,) = re.findall(r'-e "\.\[(.+)\]"', text)
+    assert {'fast', 'mmcv', 'vis'} <= set(extras.split(','))
+
+
 def test_the_dockerfile_copies_what_there_is(root: Path) -> None:
     admitted = [
         line[1:] for line in (root / '.dockerignore').read_text().splitlines() if line[:1] == '!'

@@ -183,11 +183,38 @@ def test_leave_one_out(root: Path, config: Path, trained: Path, tmp_path: Path, 
     wrapped = "train_dataloader['dataset'] = dict(type='LabelFraction', fraction=0.5, "
     wrapped += "dataset=train_dataloader['dataset'])\n"
     other.write_text(config.read_text() + wrapped)
-    with pytest.raises(TypeError, match='expected a PointVideoDataset .*, got LabelFraction'):
+    with pytest.raises(ValueError, match='expected a PointVideoDataset .*, got LabelFraction'):
         tool.main([str(other), 'random'])
     other.write_text(config.read_text() + "model = dict(type='Other')\n")
-    with pytest.raises(ValueError, match='expected a model with an encoder, got Other'):
+    with pytest.raises(ValueError, match='expected a model with an encoder .*, got Other'):
         tool.main([str(other), 'random'])
+
+
+@pytest.mark.parametrize(
+    ('name', 'arguments'),
+    [
+        ('test.py', []),
+        ('analysis_tools/knn_eval.py', []),
+        ('analysis_tools/leave_one_out.py', []),
+        ('analysis_tools/confusion_matrix.py', ['--out', 'matrix']),
+    ],
+)
+def test_a_video_without_a_label_is_named(
+    root: Path, config: Path, trained: Path, tmp_path: Path, monkeypatch, name: str, arguments: list
+) -> None:
+    pytest.importorskip('sklearn')
+    data, own = config.parent / 'data', tmp_path / 'own.py'
+    annotations = json.loads((data / 'annotations.json').read_text())
+    for video in annotations['data_list']:
+        if video['video_id'] in ('a01_s02_e02', 'a02_s06_e01'):
+            del video['gt_label']
+    (tmp_path / 'annotations.json').write_text(json.dumps(annotations))
+    (tmp_path / 'videos').symlink_to(data / 'videos')
+    own.write_text(config.read_text().replace(str(data), str(tmp_path)))
+    monkeypatch.chdir(tmp_path)
+    which = 'a01_s02_e02' if name.endswith(('knn_eval.py', 'out.py')) else 'a02_s06_e01'
+    with pytest.raises(ValueError, match=f'video {which}: .* needs a label of every video'):
+        load_tool(root, name).main([str(own), str(trained / 'epoch_1.pth'), *arguments])
 
 
 def test_linear_probe_leaves_out_absent_classes(root: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from matplotlib.axes import Axes
 from matplotlib.image import imread
 from mmengine.config import Config
 
@@ -51,6 +52,9 @@ def test_schedule(tool, root, tmp_path):
         vis.simulate(Config(dict()), 5)
     with pytest.raises(SystemExit):
         vis.main([str(path), '--epoch-length', '0'])
+    odd = tmp_path / r'$\lr$.py'
+    odd.write_text(f'_base_ = {str(path)!r}\n')
+    assert vis.main([str(odd), '--epoch-length', '1', '--out', str(tmp_path / 'b.png')]).is_file()
 
 
 def test_tsne(tool):
@@ -64,6 +68,35 @@ def test_tsne(tool):
     assert between > 2 * inside
     with pytest.raises(ValueError, match='less than 30 clips, got 30'):
         vis.embed(features, 30, 0)
+
+
+def test_tsne_of_videos_without_a_label(tool, root, tmp_path, monkeypatch):
+    """They are grey, and none of the classes; a name is drawn as it is."""
+    pytest.importorskip('sklearn')
+    vis = tool('visualization/vis_tsne.py')
+    ann_file = write_tiny_dataset(tmp_path, subjects=(6, 7, 8), num_frames=(26,))
+    annotations = json.loads(ann_file.read_text())
+    annotations['metainfo']['classes'] = [r'$\wave$', '$']
+    for video in annotations['data_list'][:2]:
+        del video['gt_label']
+    ann_file.write_text(json.dumps(annotations))
+    name = 'pstnet-tiny_1xb16-24x1-256pts-linear-20e_builtin-actions.py'
+    drawn, scatter = [], Axes.scatter
+
+    def record(axes, x, y, **options):
+        drawn.append((len(x), options['label']))
+        return scatter(axes, x, y, **options)
+
+    monkeypatch.setattr(Axes, 'scatter', record)
+    options = [f'{split}_dataloader.dataset.data_root={tmp_path}' for split in ('train', 'test')]
+    options += ['test_dataloader.dataset.clips=1', 'test_dataloader.num_workers=0']
+    options += ['test_dataloader.persistent_workers=False']
+    out = tmp_path / 'a.png'
+    vis.main(
+        [str(root / 'configs' / 'pstnet' / name), '--perplexity', '2', '--out', str(out)]
+        + ['--cfg-options', *options]
+    )
+    assert drawn == [(2, 'no label'), (1, r'$\wave$'), (3, '$')] and out.is_file()
 
 
 def test_prototype_parts(tool, root, data_root, tmp_path, capsys):

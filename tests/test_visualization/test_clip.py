@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from mmpointvideo.datasets.storage import PointVideoStore
+from mmpointvideo.datasets.storage import PointVideoStore, PointVideoWriter
 from mmpointvideo.simulation.bodies import PART_NAMES
 from mmpointvideo.testing import write_tiny_dataset
 from mmpointvideo.visualization import Layer, PointClip, categorical_palette, clip_from_store
+from mmpointvideo.visualization.clip import label_layer
 from mmpointvideo.visualization.colors import (
     IGNORED_COLOR,
     PART_COLORS,
@@ -84,10 +85,56 @@ def test_stored_video(tmp_path):
     clip = clip_from_store(path, [4, 1], max_points=None)
     batch = PointVideoStore(path).read([4, 1])
     np.testing.assert_array_equal(np.concatenate(clip.frames), batch.xyz)
-    part = clip.layers['part']
-    np.testing.assert_array_equal(np.concatenate(part.values), batch.channels['part'])
-    assert part.names == PART_NAMES and clip.frame_names == ['frame 4', 'frame 1']
+    part = clip.layers['part']  # nothing says what the values mean: they are numbered
+    names = np.array(part.names)[np.concatenate(part.values)].astype(int)
+    np.testing.assert_array_equal(names, batch.channels['part'])
+    assert part.names == ('1', '2') and clip.frame_names == ['frame 4', 'frame 1']
     assert [len(f) for f in clip_from_store(path, max_points=10).frames] == [10] * 6
+
+
+@pytest.mark.parametrize(
+    'meta', [dict(part_names=PART_NAMES), dict(conversion={'source': 'skeleton'})]
+)
+def test_parts_of_the_simulation_have_names_and_colours(meta):
+    layer = label_layer('part', [np.array([1, 15])], meta)
+    assert layer.names == PART_NAMES
+    np.testing.assert_array_equal(layer.rgb(0), [PART_COLORS[1], PART_COLORS[15]])
+    own = label_layer('part', [np.array([1])], dict(part_names=['a', 'b']))
+    assert own.names == ('a', 'b') and own.values[0].tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    'classes_of_points', [dict(label_ids=[3, 300]), dict(task='semantic_segmentation')]
+)
+def test_labels_are_classes_where_the_data_set_says_so(classes_of_points):
+    values = [np.array([0, 1, 3, 300, 70000, -1])]
+    layer = label_layer('label', values, dict(classes=['road', 'car'], **classes_of_points))
+    ids = 'label_ids' in classes_of_points
+    assert layer.values[0].tolist() == ([255, 255, 0, 1, 255, 255] if ids else [0, 1, *[255] * 4])
+    assert layer.names == ('road', 'car') and layer.ignore_index == 255
+
+
+def test_channels_of_ones_own_are_numbered(tmp_path):
+    """Classes of videos are none of points, and a part is not one of the simulation's."""
+    path = tmp_path / 'own.pvs'
+    channels = dict(label='int32', part='float32')
+    label, part = np.array([-1, 7, 300]), np.array([0, 40, 2], np.float32)
+    with PointVideoWriter(path, 'points', channels=channels) as writer:
+        for t in range(2):
+            writer.append_points(np.eye(3, dtype=np.float32), dict(label=label, part=part + t))
+    meta = dict(classes=['jump', 'run'], task='action_recognition')
+    layers = clip_from_store(path, meta=meta).layers
+    assert layers['label'].names == ('-1', '7', '300')
+    assert layers['part'].names == ('0', '1', '2', '3', '40', '41')
+    assert layers['label'].values[1].tolist() == [0, 1, 2]
+    palette = categorical_palette(30)
+    np.testing.assert_array_equal(layers['label'].rgb(0), [palette[29], palette[7], palette[0]])
+    for values in (np.arange(300), np.array([0.5, 1.0])):  # too many to name, no whole numbers
+        layer = label_layer('label', [values], meta)
+        assert layer.names is None and layer.limits == (values.min(), values.max())
+    with PointVideoWriter(path, 'points', channels=dict(label=('uint8', 2))) as writer:
+        writer.append_points(np.eye(3, dtype=np.float32), dict(label=np.ones((3, 2), np.uint8)))
+    assert list(clip_from_store(path).layers) == ['height']
 
 
 def distances(colors, kind=None):

@@ -71,6 +71,16 @@ def test_near_points_are_in_front():
         assert not (np.abs(body.astype(int) - RED) < 8).all(axis=-1).any()
 
 
+def test_dollars_are_no_formula():
+    """Between two of them Matplotlib would read one, and fail at what is none."""
+    odd = r'$\folder_1$'
+    shown = clip(2, (odd, '$'), title=odd, frame_names=[odd, odd])
+    shown.layers[odd] = Layer([np.arange(120.0)] * 2)
+    for color in ('half', odd):
+        assert draw_sheet([shown], color, title=odd).std() > 0
+        assert len(list(draw_frames([shown], color, title=odd))) == 2
+
+
 def test_frames_move():
     pictures = list(draw_frames([clip(), clip(2)], 'half'))
     assert len(pictures) == 3 and len({p.shape for p in pictures}) == 1

@@ -47,3 +47,9 @@ def test_plot(tmp_path):
     assert not (tmp_path / 'none.png').exists()
     assert plot(TABLE, RESULTS, 'tiny', tmp_path / 'new' / 'plot.png')
     assert (tmp_path / 'new' / 'plot.png').read_bytes()[:4] == b'\x89PNG'
+
+
+def test_names_with_dollars(tmp_path):
+    results = {(r'$\bank$', r'$\probe$'): measured(50.0)}
+    table = dict(title='$', rows=[dict(name=r'$\bank$')], metric_title=r'$\metric$')
+    assert plot(table, results, 'tiny', tmp_path / 'plot.png')

@@ -10,12 +10,13 @@ what was logged twice counts as logged last.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 from pathlib import Path
 
 from mmpointvideo.engine.options import one_line_errors
+from mmpointvideo.utils.logs import read_scalars
+from mmpointvideo.visualization.render import plain_texts
 
 DEFAULT_KEYS = ('loss', 'accuracy', 'video_acc', 'mIoU')
 _NO_VALUES = {'epoch', 'iter', 'step', 'time', 'data_time', 'lr', 'memory'}
@@ -40,14 +41,12 @@ def read_run(work_dir: Path) -> dict[str, dict[float, float]]:
 
     Raises:
         FileNotFoundError: If there are no logs.
+        ValueError: If one is damaged.
     """
     paths = sorted(work_dir.glob('**/vis_data/scalars.json'))
     if not paths:
         raise FileNotFoundError(f'{work_dir}: no logs (expected TIME/vis_data/scalars.json)')
-    entries = []
-    for path in paths:
-        for line in path.read_text().splitlines():
-            entries.append(json.loads(line))
+    entries = [entry for path in paths for entry in read_scalars(path)]
     train = [entry for entry in entries if 'lr' in entry and 'epoch' in entry and 'iter' in entry]
     per_epoch = max((e['iter'] / e['epoch'] for e in train), default=1.0)
     curves: dict[str, dict[float, float]] = {}
@@ -102,6 +101,7 @@ def draw(runs: dict[str, dict[str, dict[float, float]]], keys: list[str], path: 
         axes.grid(alpha=0.3)
     panels[-1].set_xlabel('epoch')
     panels[0].legend(fontsize='small')
+    plain_texts(figure)
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)

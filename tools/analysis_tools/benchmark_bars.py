@@ -30,7 +30,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from mmpointvideo.engine.options import device_name, positive_int  # noqa: E402
+from mmpointvideo.engine.options import device_name, one_line_errors, positive_int  # noqa: E402
 from mmpointvideo.ops import available_backends  # noqa: E402
 from tools.analysis_tools import benchmark_encoder as bench  # noqa: E402
 
@@ -349,4 +349,5 @@ def main(args: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with one_line_errors():
+        main()

@@ -31,7 +31,12 @@ from torch import Tensor, nn
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from mmpointvideo.engine.options import device_name, positive_float, positive_int  # noqa: E402
+from mmpointvideo.engine.options import (  # noqa: E402
+    device_name,
+    one_line_errors,
+    positive_float,
+    positive_int,
+)
 from mmpointvideo.models.encoders import P4TransformerEncoder, PSTNetEncoder  # noqa: E402
 from mmpointvideo.models.layers import set_linear_route  # noqa: E402
 from mmpointvideo.ops import (  # noqa: E402
@@ -408,4 +413,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with one_line_errors():
+        main()

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from mmengine.utils import ProgressBar
 
-from mmpointvideo.apis import init_model
+from mmpointvideo.apis import init_recognizer
 from mmpointvideo.apis.features import build_feature_dataloader
 from mmpointvideo.engine.options import (
     add_cfg_options,
@@ -26,7 +26,9 @@ from mmpointvideo.engine.options import (
     one_line_errors,
     positive_int,
 )
+from mmpointvideo.evaluation.video_accuracy import check_label
 from mmpointvideo.utils.atomic import write_json
+from mmpointvideo.visualization.render import plain_texts
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -49,12 +51,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 @torch.no_grad()
 def predict_videos(model: Any, loader: Any) -> dict[str, tuple[int, int]]:
-    """True and predicted class of every video."""
+    """True and predicted class of every video.
+
+    Raises:
+        ValueError: If a video has no label.
+    """
     scores: dict[str, np.ndarray] = {}
     labels: dict[str, int] = {}
     bar = ProgressBar(len(loader))
     for batch in loader:
         for sample in model.test_step(batch):
+            check_label(sample, 'a confusion matrix')
             score = sample.pred_score.double().cpu().numpy()
             scores[sample.video_id] = scores.get(sample.video_id, 0.0) + score
             labels[sample.video_id] = int(sample.gt_label)
@@ -106,6 +113,7 @@ def draw(matrix: np.ndarray, classes: list[str], path: Path) -> None:
     axes.set_yticks(range(len(classes)), classes, fontsize=7)
     axes.set_xlabel('predicted')
     axes.set_ylabel('true')
+    plain_texts(figure)
     figure.tight_layout()
     figure.savefig(path, dpi=120)
 
@@ -113,12 +121,10 @@ def draw(matrix: np.ndarray, classes: list[str], path: Path) -> None:
 def main(argv: list[str] | None = None) -> np.ndarray:
     """Predict, print, write."""
     args = parse_args(argv)
-    cfg = load_config(args.config, args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options, ('model',))
     if 'encoder_checkpoint' in cfg.model:
         cfg.model.encoder_checkpoint = None
-    model = init_model(cfg, args.checkpoint, args.device)
-    if not hasattr(model.head, 'num_classes') or not hasattr(model, 'extract_feat'):
-        raise TypeError(f'expected the config of a recogniser, got {cfg.model.type}')
+    model: Any = init_recognizer(cfg, args.checkpoint, args.device)
     loader = build_feature_dataloader(cfg, 'test')
     classes = list(loader.dataset.metainfo.get('classes', ()))
     classes += [f'class {k}' for k in range(len(classes), model.head.num_classes)]

@@ -110,7 +110,7 @@ def inside(counts: dict[str, dict[Any, int]], module: str) -> int:
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     """Count and print."""
     args = parse_args(argv)
-    cfg = load_config(args.config, args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options, ('model', 'train_dataloader'))
     found = count(cfg, args.frames, args.points)
     print(f'one clip of {found["frames"]} frames of {found["points"]} points')
     print(f'{"":20}{"parameters":>16}{"GFLOPs":>12}')

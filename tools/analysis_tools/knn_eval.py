@@ -9,7 +9,12 @@ from __future__ import annotations
 import argparse
 import os
 
-from mmpointvideo.apis import build_feature_dataloader, extract_features, init_feature_model
+from mmpointvideo.apis import (
+    build_feature_dataloader,
+    check_labels,
+    extract_features,
+    init_feature_model,
+)
 from mmpointvideo.engine.options import (
     add_cfg_options,
     device_name,
@@ -50,7 +55,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
 def main(args: list[str] | None = None) -> dict[str, float]:
     """Evaluate."""
     parsed = parse_args(args)
-    cfg = load_config(parsed.config, parsed.cfg_options)
+    cfg = load_config(parsed.config, parsed.cfg_options, ('model',))
     model = init_feature_model(
         cfg,
         parsed.checkpoint,
@@ -63,6 +68,7 @@ def main(args: list[str] | None = None) -> dict[str, float]:
     for split in ('train', 'test'):
         print(f'features of the {split} clips')
         found[split] = extract_features(model, build_feature_dataloader(cfg, split))
+        check_labels(found[split], 'k-NN accuracy')
     result = knn_video_accuracy(
         found['train'],
         found['test'],

@@ -18,7 +18,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmpointvideo.apis import build_feature_dataloader, extract_features, init_feature_model
+from mmpointvideo.apis import (
+    build_feature_dataloader,
+    check_labels,
+    extract_features,
+    init_feature_model,
+)
 from mmpointvideo.engine.options import (
     add_cfg_options,
     device_name,
@@ -89,10 +94,10 @@ def linear_probe(
 def main(args: Sequence[str] | None = None) -> dict[str, dict[str, float]]:
     """Evaluate, print a table and return it."""
     parsed = parse_args(args)
-    cfg = load_config(parsed.config, parsed.cfg_options)
+    cfg = load_config(parsed.config, parsed.cfg_options, ('model',))
     loader: Any = build_feature_dataloader(cfg, 'train')
     if not hasattr(loader.dataset, 'get_clip_field'):
-        raise TypeError(
+        raise ValueError(
             'expected a PointVideoDataset in train_dataloader, got '
             f'{type(loader.dataset).__name__}, which does not say which video a clip is of'
         )
@@ -104,6 +109,7 @@ def main(args: Sequence[str] | None = None) -> dict[str, dict[str, float]]:
         cfg, parsed.checkpoint, parsed.prefix, parsed.seed, device=parsed.device
     )
     found = extract_features(model, loader)
+    check_labels(found, 'leaving one out')
     classes = model.head.num_classes
 
     def probe(features: Tensor, labels: Tensor, queries: Tensor) -> Tensor:

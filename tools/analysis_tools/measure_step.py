@@ -19,7 +19,13 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, set_random_seed
 
-from mmpointvideo.engine.options import load_config, one_line_errors, positive_int
+from mmpointvideo.engine.options import (
+    check_data,
+    leaf_datasets,
+    load_config,
+    one_line_errors,
+    positive_int,
+)
 from mmpointvideo.registry import MODELS
 
 
@@ -49,16 +55,18 @@ def main(args: list[str] | None = None) -> list[dict[str, float]]:
     if parsed.threads:
         torch.set_num_threads(parsed.threads)
     with one_line_errors():
-        cfg = load_config(parsed.config)
-    loading = cfg.train_dataloader
-    loading.update(num_workers=0, persistent_workers=False, pin_memory=False)
-    if parsed.batch_size:
-        loading.batch_size = parsed.batch_size
-    if parsed.data_root:
-        loading.dataset.data_root = parsed.data_root
-    init_default_scope(cfg.get('default_scope', 'mmpointvideo'))
-    set_random_seed(0)
-    loader = iter(Runner.build_dataloader(loading, seed=0))
+        cfg = load_config(parsed.config, needs=('model', 'train_dataloader', 'optim_wrapper'))
+        loading = cfg.train_dataloader
+        loading.update(num_workers=0, persistent_workers=False, pin_memory=False)
+        if parsed.batch_size:
+            loading.batch_size = parsed.batch_size
+        if parsed.data_root:
+            for dataset in leaf_datasets(loading.dataset):
+                dataset.data_root = parsed.data_root
+        check_data(cfg, 'train')
+        init_default_scope(cfg.get('default_scope', 'mmpointvideo'))
+        set_random_seed(0)
+        loader = iter(Runner.build_dataloader(loading, seed=0))
     model = MODELS.build(cfg.model).train()
     optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
     million = sum(p.numel() for p in model.parameters()) / 1e6

@@ -31,6 +31,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 
 from mmpointvideo.engine.options import (
     add_cfg_options,
+    check_data,
     device_name,
     load_config,
     non_negative_int,
@@ -191,12 +192,14 @@ def main(args: list[str] | None = None) -> dict[str, float]:
     """
     parsed = parse_args(args)
     with one_line_errors():
-        cfg = load_config(parsed.config, parsed.cfg_options)
+        needs = ('model', 'train_dataloader', 'optim_wrapper')
+        cfg = load_config(parsed.config, parsed.cfg_options, needs)
+        check_data(cfg, 'train')
+        init_default_scope(cfg.get('default_scope', 'mmpointvideo'))
+        set_random_seed(0)
+        loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
     device = torch.device(parsed.device or ('cuda' if torch.cuda.is_available() else 'cpu'))
     on_device = device.type != 'cpu'
-    init_default_scope(cfg.get('default_scope', 'mmpointvideo'))
-    set_random_seed(0)
-    loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
     model = MODELS.build(cfg.model).to(device).train()
     optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
     undo = mark_parts(model, optim_wrapper)

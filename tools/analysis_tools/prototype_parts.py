@@ -29,11 +29,10 @@ from mmengine.registry import DATASETS, init_default_scope
 from mmengine.utils import track_iter_progress
 from torch import Tensor
 
-from mmpointvideo.apis import init_model, open_video, prototype_shares
+from mmpointvideo.apis import init_pretraining, open_video, prototype_shares
 from mmpointvideo.apis.clip_pipeline import ClipPipeline
 from mmpointvideo.apis.superpoints import (
     Superpoints,
-    check_pretraining,
     encode_segments,
     nearest_superpoints,
     pack_segment,
@@ -50,6 +49,7 @@ from mmpointvideo.evaluation.clustering import contingency, normalized_mutual_in
 from mmpointvideo.simulation.bodies import PART_NAMES
 from mmpointvideo.utils.atomic import atomic_write, write_json
 from mmpointvideo.visualization.export import require
+from mmpointvideo.visualization.render import plain_texts
 
 BATCH = 64
 
@@ -175,10 +175,10 @@ def calibrate(model: Any, frames: Frames) -> None:
 
 def evaluate(args: argparse.Namespace) -> dict[str, Any]:
     """All rows: name to scores."""
-    cfg = load_config(args.config, args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options, ('model', 'train_dataloader'))
     checkpoints = find_checkpoints(args.checkpoints)
     torch.manual_seed(args.seed)
-    model: Any = check_pretraining(init_model(cfg, device='cpu'), 'cluster_head')
+    model: Any = init_pretraining(cfg, device='cpu', need='cluster_head')
     frames = Frames(cfg, model, args.split, args.videos, args.frames)
     k = len(model.cluster_head.target_prototypes)
 
@@ -223,6 +223,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
         ax.axhline(score['nmi'], linestyle=line, color=color, linewidth=1.3, label=name)
     ax.set(xlabel='epoch of pre-training', ylabel='NMI with body parts', ylim=(0, None))
     ax.legend(fontsize=7)
+    plain_texts(figure)
     with atomic_write(path) as file:
         figure.savefig(file, format='png', dpi=110)
 

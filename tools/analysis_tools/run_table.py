@@ -30,6 +30,7 @@ from mmengine.fileio import load
 
 from mmpointvideo.engine.options import one_line_errors, positive_int
 from mmpointvideo.utils.atomic import write_json
+from mmpointvideo.utils.logs import read_scalars
 from mmpointvideo.visualization.tables import Results, markdown, plot
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -295,8 +296,7 @@ def training_costs(folder: Path) -> dict[str, float | None]:
     """Median seconds of an epoch and peak memory of a training run, from its logs."""
     seconds, memory, iterations, epochs = [], [], 0, 0
     for path in sorted(folder.glob('*/vis_data/scalars.json')):
-        for line in path.read_text().splitlines():
-            entry = json.loads(line)
+        for entry in read_scalars(path):
             if 'time' not in entry or 'iter' not in entry:
                 continue
             if 'epoch' not in entry or 'lr' not in entry:

@@ -57,7 +57,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
 def main(args: list[str] | None = None) -> dict[str, float]:
     """Segment and score."""
     parsed = parse_args(args)
-    cfg = load_config(parsed.config, parsed.cfg_options)
+    cfg = load_config(parsed.config, parsed.cfg_options, ('model', 'test_dataloader'))
     dataset = build_scene_dataset(cfg, parsed.split, parsed.frames_per_video)
     model = init_model(cfg, parsed.checkpoint, parsed.device)
     started, points, scenes = time.perf_counter(), 0, []

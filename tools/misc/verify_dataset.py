@@ -9,18 +9,19 @@ frames, points and extents. The exit status is 1 if anything is wrong.
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from mmengine.registry import init_default_scope
 
+from mmpointvideo.datasets.annotations import read_annotations
 from mmpointvideo.datasets.verification import (
     find_ann_file,
     format_dataset_summary,
     verify_dataset,
 )
-from mmpointvideo.engine.options import load_config, one_line_errors
+from mmpointvideo.engine.options import leaf_datasets, load_config, one_line_errors
 from mmpointvideo.registry import DATASETS
 
 
@@ -40,36 +41,37 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def leaf_datasets(cfg: Any) -> Iterator[dict]:
-    """The data sets inside wrappers (``dataset``, ``datasets``)."""
-    if 'ann_file' in cfg:
-        yield cfg
-    for inner in [cfg['dataset']] if 'dataset' in cfg else cfg.get('datasets', []):
-        yield from leaf_datasets(inner)
+Readers = dict[Path, Callable[[Path], dict[str, Any]]]
 
 
-def check_config(path: Path) -> tuple[list[Path], list[str], list[str]]:
-    """Annotation files that a config names, one line a data set, and what failed."""
+def check_config(path: Path) -> tuple[Readers, list[str], list[str]]:
+    """Annotation files that a config names, each with the function of its data set that reads it;
+    one line a data set; what failed.
+    """
     cfg = load_config(path)
     init_default_scope(cfg.get('default_scope', 'mmpointvideo'))
-    files: list[Path] = []
+    files: Readers = {}
     lines: list[str] = []
     failures: list[str] = []
+    named = 0
     for phase in ('train', 'val', 'test'):
         loader = cfg.get(f'{phase}_dataloader')
         if loader is None:
             continue
-        for dataset in leaf_datasets(loader['dataset']):
-            file = find_ann_file(Path(dataset.get('data_root') or '') / dataset['ann_file'])
-            if file not in files:
-                files.append(file)
+        leaves = list(leaf_datasets(loader['dataset']))
+        named += len(leaves)
         try:
+            for leaf in leaves:
+                file = find_ann_file(Path(leaf.get('data_root') or '') / leaf['ann_file'])
+                reader = DATASETS.build(dict(leaf, pipeline=[], lazy_init=True))
+                read = getattr(reader, 'read_annotations', read_annotations)
+                files.setdefault(file, read)
             built = DATASETS.build(loader['dataset'])
             lines.append(f'{phase}: {len(built)} clips; the first one passes the pipeline')
             built[0]
         except Exception as error:  # any error here is what the user wants to hear about
             failures.append(f'{phase} data set: {type(error).__name__}: {error}')
-    if not files:
+    if not named:
         failures.append(f'{path}: no data set with an ann_file')
     return files, lines, failures
 
@@ -77,14 +79,13 @@ def check_config(path: Path) -> tuple[list[Path], list[str], list[str]]:
 def main(argv: list[str] | None = None) -> int:
     """Check; returns the exit status."""
     args = parse_args(argv)
-    paths = list(args.path)
+    files: Readers = {}
     lines: list[str] = []
     failures: list[str] = []
     if args.config is not None:
         files, lines, failures = check_config(args.config)
-        paths += files
-    for path in paths:
-        summary = verify_dataset(path, fast=args.fast)
+    for path, read in ({path: read_annotations for path in args.path} | files).items():
+        summary = verify_dataset(path, fast=args.fast, read=read)
         print(format_dataset_summary(summary), end='\n\n')
         failures += summary.failures
     for line in lines:

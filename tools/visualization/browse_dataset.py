@@ -19,6 +19,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS, init_default_scope
 from mmengine.utils import track_iter_progress
 
+from mmpointvideo.datasets.label_fraction import LabelFraction
 from mmpointvideo.datasets.storage import PointVideoStore
 from mmpointvideo.datasets.synthia4d import Synthia4DDataset
 from mmpointvideo.datasets.transforms import (
@@ -27,9 +28,15 @@ from mmpointvideo.datasets.transforms import (
     SampleFrames,
     SplitSegments,
 )
-from mmpointvideo.engine.options import add_cfg_options, load_config
-from mmpointvideo.visualization import Layer, PointClip, class_layer, write_clips
-from mmpointvideo.visualization.clip import UPS, label_layers
+from mmpointvideo.engine.options import (
+    add_cfg_options,
+    load_config,
+    non_negative_int,
+    one_line_errors,
+    positive_int,
+)
+from mmpointvideo.visualization import Layer, PointClip, write_clips
+from mmpointvideo.visualization.clip import UPS, label_layer
 
 COMPUTED = ('depth', 'height')
 
@@ -39,9 +46,13 @@ def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('config', help='config file')
     parser.add_argument('--phase', choices=['train', 'val', 'test'], default='train')
-    parser.add_argument('--num', type=int, default=8, help='clips, evenly spaced (default 8)')
-    parser.add_argument('--frames', type=int, default=6, help='frames of a clip (default 6)')
-    parser.add_argument('--rows', type=int, default=4, help='clips a picture (default 4)')
+    parser.add_argument(
+        '--num', type=positive_int, default=8, help='clips, evenly spaced (default 8)'
+    )
+    parser.add_argument(
+        '--frames', type=positive_int, default=6, help='frames of a clip (default 6)'
+    )
+    parser.add_argument('--rows', type=positive_int, default=4, help='clips a picture (default 4)')
     parser.add_argument(
         '--mode',
         choices=['transformed', 'original'],
@@ -57,13 +68,9 @@ def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--output-dir', type=Path, help='folder (default work_dirs/browse_dataset/CONFIG)'
     )
-    parser.add_argument('--seed', type=int, default=0, help='of the random transforms')
+    parser.add_argument('--seed', type=non_negative_int, default=0, help='of the random transforms')
     add_cfg_options(parser)
-    parsed = parser.parse_args(args)
-    for name in ('num', 'frames', 'rows'):
-        if getattr(parsed, name) < 1:
-            parser.error(f'--{name}: expected at least 1, got {getattr(parsed, name)}')
-    return parsed
+    return parser.parse_args(args)
 
 
 def build_dataset(args: argparse.Namespace) -> BaseDataset:
@@ -75,8 +82,9 @@ def build_dataset(args: argparse.Namespace) -> BaseDataset:
         phases = [p for p in ('train', 'val', 'test') if cfg.get(f'{p}_dataloader') is not None]
         raise ValueError(f'{args.config} has no {args.phase}_dataloader; it has {phases}')
     dataset = DATASETS.build(loader.dataset)
+    source = dataset.source if isinstance(dataset, LabelFraction) else dataset
     steps: list[Any] = []
-    for step in dataset.pipeline.transforms:
+    for step in source.pipeline.transforms:
         wanted = {args.color} - set(COMPUTED)
         if isinstance(step, LoadPointVideoFrames):
             _check_label(dataset, wanted)
@@ -86,7 +94,7 @@ def build_dataset(args: argparse.Namespace) -> BaseDataset:
             continue
         if not isinstance(step, PackPointVideoInputs | SplitSegments):
             steps.append(step)
-    dataset.pipeline.transforms = steps
+    source.pipeline.transforms = steps
     return dataset
 
 
@@ -125,7 +133,7 @@ def make_clip(item: dict, color: str, meta: dict, up: str = '-y') -> PointClip:
     Args:
         item: What the pipeline gave, not packed.
         color: See the command line.
-        meta: The data set's.
+        meta: What the video's store and the data set say, see ``label_layer``.
         up: Which direction is up.
 
     Raises:
@@ -135,16 +143,10 @@ def make_clip(item: dict, color: str, meta: dict, up: str = '-y') -> PointClip:
     layers: dict[str, Layer] = {}
     if color == 'depth':
         layers[color] = Layer(values, colormap='viridis_r')
-    elif color == 'label' and meta.get('classes'):
+    elif color not in COMPUTED:
         # the transformed labels are classes already, where the pipeline maps them
-        known = [value for value in values if len(value)]
-        stored = 'points' not in item or max(int(v.max()) for v in known) >= len(meta['classes'])
-        layers[color] = class_layer(values, meta, stored and not _mapped(known, meta))
-    else:
-        layers = label_layers({color: values}, meta)
-    if color not in layers and color not in COMPUTED:
-        count = 1 + max(int(value.max(initial=0)) for value in values)
-        layers[color] = Layer(values, [str(i) for i in range(count)])
+        stored = 'points' not in item or not _mapped(values, meta)
+        layers[color] = label_layer(color, values, meta, stored)
     label, classes = item.get('gt_label'), list(meta.get('classes') or [])
     title = str(item['video_id'])
     if label is not None:
@@ -159,7 +161,11 @@ def make_clip(item: dict, color: str, meta: dict, up: str = '-y') -> PointClip:
 def _mapped(values: list[np.ndarray], meta: dict) -> bool:
     """Whether labels are classes (or 255) and not stored ids."""
     found = set(np.unique(np.concatenate(values)).tolist()) - {255}
-    return found <= set(range(len(meta['classes'])))
+    return found <= set(range(len(meta.get('classes', ()))))
+
+
+def _store_meta(item: dict) -> dict[str, Any]:
+    return PointVideoStore(item['video_path']).meta
 
 
 def main(arguments: Sequence[str] | None = None) -> list[Path]:
@@ -175,7 +181,10 @@ def main(arguments: Sequence[str] | None = None) -> list[Path]:
     paths: list[Path] = []
     for start in track_iter_progress(starts):
         items = [dataset[i] for i in indices[start : start + args.rows]]
-        clips = [make_clip(item, args.color, dict(dataset.metainfo), args.up) for item in items]
+        clips = [
+            make_clip(item, args.color, {**_store_meta(item), **dataset.metainfo}, args.up)
+            for item in items
+        ]
         name = f'{args.phase}_{args.mode}_{args.color}_{len(paths):02d}.{args.format}'
         paths += write_clips(folder / name, clips, args.color, '', view, args.frames)
     print(f'\n{count} of {len(dataset)} clips in {len(paths)} file(s): {folder}')
@@ -183,4 +192,5 @@ def main(arguments: Sequence[str] | None = None) -> list[Path]:
 
 
 if __name__ == '__main__':
-    main()
+    with one_line_errors():
+        main()

@@ -16,8 +16,14 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DATASETS, OPTIMIZERS, PARAM_SCHEDULERS, init_default_scope
 
-from mmpointvideo.engine.options import add_cfg_options, load_config
+from mmpointvideo.engine.options import (
+    add_cfg_options,
+    load_config,
+    one_line_errors,
+    positive_int,
+)
 from mmpointvideo.utils.atomic import atomic_write
+from mmpointvideo.visualization.render import plain_texts
 
 
 def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
@@ -26,14 +32,13 @@ def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', type=Path, help='config file')
     parser.add_argument('--parameter', choices=['lr', 'momentum'], default='lr')
     parser.add_argument(
-        '--epoch-length', type=int, help='iterations of an epoch (default: from the data set)'
+        '--epoch-length',
+        type=positive_int,
+        help='iterations of an epoch (default: from the data set)',
     )
     parser.add_argument('--out', type=Path, help='default work_dirs/vis_scheduler/CONFIG.png')
     add_cfg_options(parser)
-    parsed = parser.parse_args(args)
-    if parsed.epoch_length is not None and parsed.epoch_length < 1:
-        parser.error(f'--epoch-length: expected at least 1, got {parsed.epoch_length}')
-    return parsed
+    return parser.parse_args(args)
 
 
 def epoch_length(cfg: Config) -> int:
@@ -98,7 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     from matplotlib.figure import Figure
 
     args = parse_args(arguments)
-    cfg = load_config(args.config, args.cfg_options)
+    needs = ('optim_wrapper', 'train_cfg', *(() if args.epoch_length else ('train_dataloader',)))
+    cfg = load_config(args.config, args.cfg_options, needs)
     init_default_scope(cfg.get('default_scope', 'mmpointvideo'))
     length = args.epoch_length or epoch_length(cfg)
     values = simulate(cfg, length, args.parameter)
@@ -110,6 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> Path:
         xlabel=f'epoch ({length} iterations)', ylabel=name, ylim=(0, None), title=args.config.stem
     )
     ax.title.set_fontsize(8)
+    plain_texts(figure)
     out = args.out or Path('work_dirs', 'vis_scheduler', f'{args.config.stem}.png')
     with atomic_write(out) as file:
         figure.savefig(file, format='png', dpi=100)
@@ -120,4 +127,5 @@ def main(arguments: Sequence[str] | None = None) -> Path:
 
 
 if __name__ == '__main__':
-    main()
+    with one_line_errors():
+        main()

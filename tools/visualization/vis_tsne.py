@@ -3,7 +3,7 @@
     python tools/visualization/vis_tsne.py CONFIG CHECKPOINT
 
 CONFIG is one of a downstream task (linear probe, fine-tuning); without CHECKPOINT the encoder is
-as initialised. A point is a clip; colour and mark tell the class.
+as initialised. A point is a clip; colour and mark tell the class; clips without a label are grey.
 """
 
 from __future__ import annotations
@@ -14,11 +14,20 @@ from pathlib import Path
 
 import numpy as np
 
-from mmpointvideo.apis import build_feature_dataloader, extract_features, init_model
-from mmpointvideo.engine.options import add_cfg_options, load_config
+from mmpointvideo.apis import build_feature_dataloader, extract_features, init_recognizer
+from mmpointvideo.apis.features import NO_LABEL
+from mmpointvideo.engine.options import (
+    add_cfg_options,
+    load_config,
+    non_negative_int,
+    one_line_errors,
+    positive_float,
+    positive_int,
+)
 from mmpointvideo.utils.atomic import atomic_write
-from mmpointvideo.visualization.colors import MUTED
+from mmpointvideo.visualization.colors import IGNORED_COLOR, MUTED
 from mmpointvideo.visualization.export import require
+from mmpointvideo.visualization.render import plain_texts
 
 MARKS = 'os^vDPX*'
 
@@ -31,9 +40,11 @@ def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', type=Path, help='config of a downstream task')
     parser.add_argument('checkpoint', type=Path, nargs='?', help='checkpoint of that model')
     parser.add_argument('--split', choices=['train', 'test'], default='test')
-    parser.add_argument('--classes', type=int, default=10, help='the first so many (default 10)')
-    parser.add_argument('--perplexity', type=float, default=20)
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument(
+        '--classes', type=positive_int, default=10, help='the first so many (default 10)'
+    )
+    parser.add_argument('--perplexity', type=positive_float, default=20)
+    parser.add_argument('--seed', type=non_negative_int, default=0)
     parser.add_argument('--out', type=Path, help='default work_dirs/vis_tsne/CONFIG.png')
     add_cfg_options(parser)
     return parser.parse_args(args)
@@ -59,10 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     from matplotlib.figure import Figure
 
     args = parse_args(arguments)
-    cfg = load_config(args.config, args.cfg_options)
-    model = init_model(cfg, args.checkpoint)
+    cfg = load_config(args.config, args.cfg_options, ('model',))
+    model = init_recognizer(cfg, args.checkpoint)
     loader = build_feature_dataloader(cfg, args.split)
-    found = extract_features(model, loader)  # type: ignore[arg-type]
+    found = extract_features(model, loader)
     labels = found['labels'].numpy()
     keep = labels < args.classes
     plane = embed(found['features'].numpy()[keep], args.perplexity, args.seed)
@@ -71,12 +82,16 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     figure = Figure(figsize=(7.5, 5), layout='constrained')
     ax = figure.subplots()
     for label in np.unique(labels).tolist():
-        color = np.array(MUTED[label % len(MUTED)]) / 255
-        mark = MARKS[(label + label // len(MUTED)) % len(MARKS)]
+        if label == NO_LABEL:
+            color, mark, name = np.array(IGNORED_COLOR) / 255, '.', 'no label'
+        else:
+            color, name = np.array(MUTED[label % len(MUTED)]) / 255, names[label]
+            mark = MARKS[(label + label // len(MUTED)) % len(MARKS)]
         points = plane[labels == label]
-        ax.scatter(*points.T, s=16, color=color, marker=mark, linewidths=0, label=names[label])
+        ax.scatter(*points.T, s=16, color=color, marker=mark, linewidths=0, label=name)
     ax.set(xticks=[], yticks=[], title=f'{len(plane)} clips, split {args.split}')
     ax.legend(fontsize=8, loc='center left', bbox_to_anchor=(1.0, 0.5))
+    plain_texts(figure)
     out = args.out or Path('work_dirs', 'vis_tsne', f'{args.config.stem}.png')
     with atomic_write(out) as file:
         figure.savefig(file, format='png', dpi=100)
@@ -85,4 +100,5 @@ def main(arguments: Sequence[str] | None = None) -> Path:
 
 
 if __name__ == '__main__':
-    main()
+    with one_line_errors():
+        main()
