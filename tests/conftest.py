@@ -1,11 +1,14 @@
 """Fixtures of the whole suite."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+
+from mmpointvideo.ops import use_backend
+from mmpointvideo.testing.pretend_device import pretend_device
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / 'shared'
@@ -44,6 +47,15 @@ def golden() -> Callable[[str, str], dict[str, np.ndarray]]:
             return {k[len(case) + 1 :]: data[k] for k in data.files if k.startswith(f'{case}/')}
 
     return load
+
+
+@pytest.fixture
+def device() -> Iterator[torch.device]:
+    """A device ``cuda:0`` that is not there, see ``pretend_device``; operators run in PyTorch."""
+    if torch.cuda.is_available():
+        pytest.skip('a GPU is here: nothing to pretend')
+    with use_backend('torch'), pretend_device() as device:
+        yield device
 
 
 @pytest.fixture(autouse=True)

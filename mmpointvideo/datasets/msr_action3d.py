@@ -1,18 +1,12 @@
 """MSRAction-3D: 20 actions, 10 subjects, 567 videos."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from mmpointvideo.registry import DATASETS
 
 from .base import PointVideoDataset
-
-
-def _check_subjects(name: str, subjects: Any) -> tuple[int, ...]:
-    found = tuple(subjects) if isinstance(subjects, Iterable) else None
-    if found is None or not all(isinstance(subject, int) for subject in found):
-        raise TypeError(f'{name}: expected a list of integers such as [1, 2], got {subjects!r}')
-    return found
+from .subjects import check_subjects, videos_of_subjects
 
 
 @DATASETS.register_module()
@@ -48,8 +42,8 @@ class MSRAction3DDataset(PointVideoDataset):
     ) -> None:
         if split not in ('train', 'test', 'all'):
             raise ValueError(f"split: expected 'train', 'test' or 'all', got {split!r}")
-        self.train_subjects = _check_subjects('train_subjects', train_subjects)
-        self.subjects = None if subjects is None else _check_subjects('subjects', subjects)
+        self.train_subjects = check_subjects('train_subjects', train_subjects, int)
+        self.subjects = None if subjects is None else check_subjects('subjects', subjects, int)
         super().__init__(split=split, **options)
 
     def select_videos(self, videos: list[dict]) -> list[dict]:
@@ -67,12 +61,5 @@ class MSRAction3DDataset(PointVideoDataset):
         if self.split != 'all':
             train = self.split == 'train'
             videos = [v for v in videos if (v['subject'] in self.train_subjects) == train]
-        if self.subjects is None:
-            return videos
-        present = {video['subject'] for video in videos}
-        if not present.issuperset(self.subjects):
-            raise ValueError(
-                f'subjects: expected some of {sorted(present)}, those of split {self.split!r} in '
-                f'{self.ann_file}, got {self.subjects}'
-            )
-        return [video for video in videos if video['subject'] in self.subjects]
+        where = f'split {self.split!r} in {self.ann_file}'
+        return videos_of_subjects(videos, self.subjects, where)

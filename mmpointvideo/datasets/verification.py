@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from .annotations import read_annotations
 from .storage import SUFFIX, PointVideoStore, PointVideoStoreError
 
 _MAX_LISTED = 50
+_NO_LABEL, _OTHER_CLASS = '(no label)', '(other class)'
 
 
 @dataclass
@@ -60,6 +61,13 @@ def _group(video: dict[str, Any]) -> str:
         if key in video:
             return f'{key} {video[key]}'
     return 'all'
+
+
+def _class_name(video: dict[str, Any], classes: Sequence[str]) -> str:
+    if 'gt_label' not in video:
+        return _NO_LABEL
+    # a data set may use the first classes of a file
+    return classes[video['gt_label']] if video['gt_label'] < len(classes) else _OTHER_CLASS
 
 
 def _check_video(
@@ -112,7 +120,7 @@ def _count_points(
         number = int(np.count_nonzero(labels == label_id))
         counts[name] += number
         rest -= number
-    counts['(no label)'] += rest
+    counts[_NO_LABEL] += rest
 
 
 def _unlisted_stores(videos: Sequence[dict[str, Any]], root: Path) -> list[str]:
@@ -120,15 +128,22 @@ def _unlisted_stores(videos: Sequence[dict[str, Any]], root: Path) -> list[str]:
     listed = {root / video['video_path'] for video in videos}
     folders = sorted({path.parent for path in listed if path.parent.is_dir()})
     there = (path for folder in folders for path in sorted(folder.glob(f'*{SUFFIX}')))
-    return [path.relative_to(root).as_posix() for path in there if path not in listed]
+    unlisted = (path for path in there if path not in listed)
+    return [Path(os.path.relpath(path, root)).as_posix() for path in unlisted]
 
 
-def verify_dataset(path: str | os.PathLike, fast: bool = False) -> DatasetSummary:
+def verify_dataset(
+    path: str | os.PathLike,
+    fast: bool = False,
+    read: Callable[[Path], dict[str, Any]] = read_annotations,
+) -> DatasetSummary:
     """Check annotation file and stores: files, frame counts, checksums, labels, extents.
 
     Args:
         path: An annotation file or the folder with ``annotations.json``.
         fast: Check headers and checksums but decode nothing, so no extents.
+        read: Reads the annotation file: a data set's own ``read_annotations`` where it knows
+            other forms.
 
     Returns:
         The findings; the data set is sound if ``failures`` is empty.
@@ -136,7 +151,7 @@ def verify_dataset(path: str | os.PathLike, fast: bool = False) -> DatasetSummar
     ann_file = find_ann_file(path)
     summary = DatasetSummary(str(ann_file))
     try:
-        annotations = read_annotations(ann_file)
+        annotations = read(ann_file)
     except FileNotFoundError:
         summary.failures.append(f'{ann_file}: no such file')
         return summary
@@ -154,7 +169,7 @@ def verify_dataset(path: str | os.PathLike, fast: bool = False) -> DatasetSummar
     all_points = []
     for video in videos:
         if label_ids is None:
-            label = classes[video['gt_label']] if 'gt_label' in video else '(no label)'
+            label = _class_name(video, classes)
             summary.histogram.setdefault(_group(video), Counter())[label] += 1
         points = _check_video(summary, video, ann_file.parent, fast, label_ids)
         if points is None:
@@ -204,11 +219,11 @@ def format_dataset_summary(summary: DatasetSummary) -> str:
         lines.append(f'{"extent":18s} {ranges}')
     if summary.histogram:
         groups = sorted(summary.histogram, key=lambda g: (len(g), g))
-        labels = summary.classes + ['(no label)']
+        labels = [*summary.classes, _OTHER_CLASS, _NO_LABEL]
         rows = [[''] + groups + ['all']]
         for label in labels:
             counts = [summary.histogram[group][label] for group in groups]
-            if label != '(no label)' or any(counts):
+            if label in summary.classes or any(counts):
                 rows.append([label, *map(str, counts), str(sum(counts))])
         totals = [sum(summary.histogram[group].values()) for group in groups]
         rows.append(['all', *map(str, totals), str(sum(totals))])

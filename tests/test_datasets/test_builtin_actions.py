@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mmpointvideo.datasets.conversion.actions import BuiltinSettings, make_builtin_video
+from mmpointvideo.datasets.conversion.output_lock import output_lock
 from mmpointvideo.datasets.formats import iter_msr_frames, read_msr_header, write_msr_bin
 from mmpointvideo.datasets.storage import PointVideoStore
 from mmpointvideo.simulation import ACTION_CLASSES, MSR_BODY, SensorNoise, generate_action
@@ -72,8 +73,10 @@ def test_raw_only_resumes(tmp_path):
     content = raw.read_bytes()
     assert make_builtin_video(tmp_path, 0, 1, 1, SETTINGS).status == 'existing'
     raw.write_bytes(content[:-4])
+    left = raw.with_name(f'.{raw.name}.1-ab.tmp')  # of a killed run
+    left.touch()
     assert make_builtin_video(tmp_path, 0, 1, 1, SETTINGS).status == 'converted'
-    assert raw.read_bytes() == content
+    assert raw.read_bytes() == content and not left.exists()
     assert not (tmp_path / 'videos').exists()
 
 
@@ -109,6 +112,8 @@ def test_command(tool, tmp_path, capsys):
     for video in videos:
         assert PointVideoStore(tmp_path / video['video_path']).num_frames == video['num_frames']
     assert [p.name for p in (tmp_path / 'raw').iterdir()] == ['classes.txt']
+    with output_lock(tmp_path), pytest.raises(BlockingIOError, match='another conversion into'):
+        tool.main([*options, '--convert'])
     capsys.readouterr()
     assert tool.main([*options, '--convert']) == 0
     assert '0 converted now, 28 already there' in capsys.readouterr().out

@@ -179,6 +179,33 @@ def test_folder_dataset_splits_by_field(tiny, tmp_path):
         PointVideoFolderDataset(ann_file=tmp_path / 'a.json', split='val', num_frames=8)
 
 
+def test_subjects_of_a_folder(tiny, tmp_path):
+    def videos(path, **options):
+        dataset = PointVideoFolderDataset(ann_file=path, num_frames=8, check_files=False, **options)
+        return {name[4:7] for name, _ in _starts(dataset)}
+
+    assert videos(tiny, split='train', subjects=(2,)) == {'s02'}
+    assert videos(tiny, split=None, subjects=[6, 1]) == {'s01', 's06'}
+    data = json.loads(Path(tiny).read_text())
+    for video in data['data_list']:
+        video['subject'] = f'name {video["subject"]}'
+    path = tmp_path / 'a.json'
+    path.write_text(json.dumps(data))
+    assert videos(path, split='train', subjects=('name 1',)) == {'s01'}
+    for wrong in ('name 6', 1):
+        expected = r"some of \['name 1', 'name 2'\], those of split 'train' in .*a.json, got"
+        with pytest.raises(ValueError, match=expected):
+            videos(path, split='train', subjects=(wrong,))
+    for wrong in ('name 1', 1, [1.5]):
+        with pytest.raises(TypeError, match='^subjects: expected a list of numbers or names'):
+            videos(path, split='train', subjects=wrong)
+    del data['data_list'][3]['subject']
+    path.write_text(json.dumps(data))
+    assert videos(path, split='train') == {'s01', 's02'}
+    with pytest.raises(ValueError, match='a01_s02_e02 needs a field subject .*a column of this'):
+        videos(path, split='train', subjects=('name 1',))
+
+
 def test_unlabelled_videos_and_missing_subjects(tiny, tmp_path):
     data = json.loads(Path(tiny).read_text())
     for video in data['data_list']:

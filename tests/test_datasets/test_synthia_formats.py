@@ -295,6 +295,11 @@ def test_published_npz(tmp_path):
     (entry,) = read_annotations(tmp_path / 'annotations.json')['data_list']
     assert entry['split'] == 'train'
     assert entry['frame_ids'] == [896, 897, 898] and entry['labelled_frames'] == [896, 898]
+    (tmp_path / 'again').mkdir()
+    again = shutil.copy(paths[1], tmp_path / 'again' / paths[1].name.replace('.npz', '.NPZ'))
+    with pytest.raises(ValueError, match='frame 898 is there twice') as error:
+        convert_synthia_npz([*paths, Path(again)], store_path)
+    assert str(paths[1]) in str(error.value) and str(again) in str(error.value)
 
 
 def test_frames_with_an_empty_half_or_none_are_named(tmp_path):

@@ -201,6 +201,16 @@ def test_links_in_the_source_folder(bin_dir: Path, tmp_path: Path) -> None:
     assert lost['video_id'] == 'a02_s01_e01' and 'No such file' in lost['reason']
 
 
+def test_names_in_upper_case_and_noise(bin_dir: Path, tmp_path: Path) -> None:
+    (bin_dir / 'a01_s01_e01_sdepth.bin').rename(bin_dir / 'A01_S01_E01_SDEPTH.BIN')
+    assert run(msr, bin_dir, tmp_path / 'out', '--workers', 1) == 0
+    data = read_annotations(tmp_path / 'out' / 'annotations.json')
+    assert [v['video_id'] for v in data['data_list']][0] == 'a01_s01_e01'
+    assert len(data['data_list']) == 3
+    with pytest.raises(ValueError, match="^--noise kinect: for skeletons, .* are 'bin': leave it"):
+        run(msr, bin_dir, tmp_path / 'out', '--noise', 'kinect')
+
+
 def test_classes_of_the_source_folder(bin_dir: Path, tmp_path: Path) -> None:
     (bin_dir / 'classes.txt').write_text('wave\n')
     assert run(msr, bin_dir, tmp_path / 'out', '--workers', 1) == 0

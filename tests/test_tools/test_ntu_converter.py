@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,8 +17,11 @@ import pytest
 from mmpointvideo.datasets import NTURGBDDataset, PointVideoStore
 from mmpointvideo.datasets.annotations import read_annotations
 from mmpointvideo.datasets.conversion import convert_ntu_depth
+from mmpointvideo.datasets.conversion.output_lock import output_lock
 from mmpointvideo.datasets.formats.ntu_depth import read_ntu_frame, write_ntu_frame
 from mmpointvideo.testing import write_ntu_raw
+
+from .test_converters import checker, run
 
 pytest.importorskip('numba')
 cv2 = pytest.importorskip('cv2')
@@ -106,7 +110,12 @@ def test_shards_share_the_work_and_merge(tool, raw, converted, tmp_path):
     out = tmp_path / 'out'
     jobs = {n: [name for name in NAMES if tool.shard_of(name, 2) == n] for n in (1, 2)}
     assert jobs[1] and jobs[2]
-    assert tool.main([str(raw), str(out), '--workers', '1', '--shard', '1/2']) == 0
+    args = [str(raw), str(out), '--workers', '1']
+    with output_lock(out, (2, 2)):  # another machine
+        assert tool.main([*args, '--shard', '1/2']) == 0
+        for shard in ([], ['--shard', '2/2']):
+            with pytest.raises(BlockingIOError, match='another conversion into'):
+                tool.main([*args, *shard])
     assert not (out / 'annotations.json').exists()
     assert sorted(p.stem for p in (out / 'videos').iterdir()) == jobs[1]
     assert tool.main([str(raw), str(out), '--merge']) == 1
@@ -162,6 +171,71 @@ def test_what_is_wrong_with_a_video_is_its_report(tool, raw, tmp_path):
     assert 'expected a 16-bit grey PNG of 512 x 424, got (424, 512) of uint8' in reasons[NAMES[2]]
     assert report['list']['missing'] == [NAMES[1]]
     assert report['list']['other_length'] == [f'{NAMES[0]}: 2 frames, listed 3']
+
+
+def test_frames_of_one_number(tool, raw, tmp_path):
+    folder = tmp_path / 'raw' / NAMES[0]
+    folder.mkdir(parents=True)
+    for name in ('MDepth-00000001.png', 'MDepth-1.png'):
+        os.link(raw / NAMES[0] / 'MDepth-00000001.png', folder / name)
+    with pytest.raises(ValueError, match=r"frame 1 is there twice: \['MDepth-00000001.png', 'MD"):
+        convert_ntu_depth(folder, tmp_path / 'a.pvs')
+
+
+def test_names_in_upper_and_lower_case(tool, raw, tmp_path):
+    images = tmp_path / 'depth' / NAMES[0].lower()
+    images.mkdir(parents=True)
+    for path in (raw / NAMES[0]).iterdir():
+        os.link(path, images / path.name.upper())
+    points = write_ntu_raw(tmp_path / 'npz', NAMES[:1], num_frames=2, source='npz')
+    (points / f'{NAMES[0]}.npz').rename(points / f'{NAMES[0].lower()}.NPZ')
+    for source in (images.parent, points):
+        out = tmp_path / f'out-{source.name}'
+        assert tool.main([str(source), str(out), '--workers', '1']) == 0
+        (video,) = read_annotations(out / 'annotations.json')['data_list']
+        assert video['video_path'] == f'videos/{NAMES[0]}.pvs'
+
+
+def test_options_that_would_be_ignored(tool, raw, tmp_path, capsys):
+    args = [str(raw), str(tmp_path)]
+    with pytest.raises(ValueError, match="^--noise kinect: for skeletons, .* are 'depth'"):
+        tool.main([*args, '--noise', 'kinect'])
+    for option in ('--shard 1/2', '--list a', '--overwrite', '--source npz', '--noise kinect'):
+        with pytest.raises(SystemExit):
+            tool.main([*args, '--merge', *option.split()])
+        expected = f'error: {option.split()[0]}: for converting, and --merge converts nothing'
+        assert expected in capsys.readouterr().err
+
+
+def test_checker_of_a_config_with_a_list(converted, tmp_path, capsys):
+    """The list has a class more than the data set, and its videos lie elsewhere."""
+    listed, config = tmp_path / 'list.txt', tmp_path / 'config.py'
+    other = 'S001C001P001R001A061'
+    listed.write_text(''.join(f'{name} 4\n' for name in [*NAMES, other]))
+    (tmp_path / 'videos').mkdir()
+    store = (converted / 'videos' / f'{NAMES[0]}.pvs').read_bytes()
+    for name in [*NAMES, other, 'unlisted']:
+        (tmp_path / 'videos' / f'{name}.pvs').write_bytes(store)
+    dataset = dict(
+        type='NTURGBDDataset', ann_file=str(listed), data_root=str(tmp_path), split='train',
+        num_frames=4,
+    )  # fmt: skip
+    config.write_text(
+        f"default_scope = 'mmpointvideo'\ntrain_dataloader = dict(dataset={dataset})\n"
+    )
+    assert run(checker, '--config', config) == 0
+    text = capsys.readouterr().out
+    assert 'videos             4' in text and '1 stores are not in the annotation' in text
+    assert re.search(r'\(other class\) +1', text)
+    (tmp_path / 'videos' / f'{NAMES[2]}.pvs').unlink()
+    assert run(checker, '--config', config) == 1
+    assert f'{NAMES[2]}: no such file' in capsys.readouterr().err
+    (tmp_path / 'lists').mkdir()
+    listed.rename(tmp_path / 'lists' / 'list.txt')  # the stores are not below the list
+    config.write_text(config.read_text().replace(str(listed), 'lists/list.txt'))
+    assert run(checker, '--config', config) == 1
+    text = capsys.readouterr()
+    assert '../videos/unlisted.pvs' in text.out and 'not valid' not in text.err
 
 
 def test_sources(tool, tmp_path):

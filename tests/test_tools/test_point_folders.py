@@ -150,12 +150,41 @@ def convert_labels(tmp_path: Path, labels: list[str], names: str | None = None) 
 def test_labels_that_are_numbers(tmp_path: Path) -> None:
     assert convert_labels(tmp_path, ['2', '0', '1']) == (['0', '1', '2'], [2, 0, 1])
     assert convert_labels(tmp_path, ['10', '', '9']) == (['9', '10'], [1, None, 0])
-    # with names: numbers of lines, unless a name is that number
-    names = 'run\njump\n0\n'
-    assert convert_labels(tmp_path, ['jump', '1', '0'], names) == (['run', 'jump', '0'], [1, 1, 2])
-    for label in ('3', '-1', '01', 'fly'):
+    # with names: numbers of lines
+    names = 'run\njump\nfly\n'
+    assert convert_labels(tmp_path, ['jump', '1', '0'], names) == (
+        ['run', 'jump', 'fly'],
+        [1, 1, 0],
+    )
+    for label in ('3', '-1', '01', 'dig'):
         with pytest.raises(ValueError, match=rf"numbers in 0\.\.2, got \['{label}'\]"):
             convert_labels(tmp_path, ['run', 'run', label])
+    # where a name is a number, labels are names
+    assert convert_labels(tmp_path, ['1', '2', '2'], '1\n2\n') == (['1', '2'], [0, 1, 1])
+    for names in ('1\n2\n', '1\nrun\n'):
+        with pytest.raises(ValueError, match=r"some of these are numbers, got \['0'\]"):
+            convert_labels(tmp_path, ['0', '1', '1'], names)
+
+
+def test_columns_of_files_that_name_theirs(tmp_path: Path, monkeypatch) -> None:
+    src, table = tmp_path / 'src', tmp_path / 'a.csv'
+    write_folders(src)
+    table.write_text('video,label,split\nwalk_2,a,b\nwalk_1,a,b\njump_1,a,b\n')
+    args = src, table, tmp_path / 'out', '--workers', 1, '--columns', *'xyzw'
+    named = np.zeros(3, [(axis, '<f4') for axis in 'xyz'])
+    for video in ('walk_1', 'walk_2'):
+        np.save(src / video / 'frame_1.npy', named)
+    (src / 'walk_2' / 'frame_1.npy').write_bytes(b'')  # not for this error to say
+    with pytest.raises(
+        ValueError, match=r'--columns: names .* plain NPY files, but .*walk_1/frame'
+    ):
+        run(folders, *args)
+    (src / 'walk_1' / 'frame_1.npy').unlink()
+    np.save(src / 'jump_1' / 'frame_1.npy', named)
+    assert run(folders, *args) == 0
+    report = json.loads((tmp_path / 'out' / 'conversion_report.json').read_text())
+    reasons = {v['video_id']: v['reason'] for v in report['videos']}
+    assert 'frame_1.npy: has names of its own' in reasons['jump_1'] and not reasons['walk_1']
 
 
 def test_the_report_is_written_without_a_video(tmp_path: Path, capsys) -> None:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 from mmpointvideo.datasets.annotations import read_annotations
@@ -118,17 +119,44 @@ def test_bad_sources(root, tmp_path, capsys):
     for prepare, message in (
         (lambda folder: None, 'no such folder'),
         (lambda folder: folder.mkdir(), 'expected raw sequences'),
-        (lambda folder: (folder / 'a.npz').write_bytes(b''), 'expected a name like'),
+        (lambda folder: (folder / 'a.npz').write_bytes(b''), 'found none; choose with --source'),
     ):
         prepare(tmp_path / 'src')
         with pytest.raises((OSError, ValueError), match=message):
             tool.main([str(tmp_path / 'src'), out])
     (tmp_path / 'src' / 'a.npz').rename(tmp_path / 'src' / 'S-000000.npz')
-    (tmp_path / 'src' / 'splits.json').write_text('{"S": "training"}')
-    with pytest.raises(ValueError, match=r'splits\.json'):
-        tool.main([str(tmp_path / 'src'), out])
+    for splits in ('{"S": "training"}', '{"S": ["train"]}', '["S"]', '{"S": ', '\xff'):
+        (tmp_path / 'src' / 'splits.json').write_bytes(splits.encode('latin1'))
+        with pytest.raises(ValueError, match=r'src/splits\.json: (expected|not valid JSON)'):
+            tool.main([str(tmp_path / 'src'), out])
     (tmp_path / 'src' / 'splits.json').unlink()
     assert tool.main([str(tmp_path / 'src'), out]) == 1
     captured = capsys.readouterr()
     assert 'not a published npz that can be read' in captured.out and 'nothing' in captured.err
     assert (tmp_path / 'out' / 'conversion_report.json').is_file()
+
+
+def test_published_frames(root, tmp_path, capsys):
+    tool = load_tool(root, 'synthia4d')
+    src, disk, out = tmp_path / 'src', tmp_path / 'disk', tmp_path / 'out'
+    for folder in (src, disk):
+        folder.mkdir()
+    for name in ('S-000000.npz', 'S-000001.NPZ'):
+        with open(disk / name, 'wb') as file:
+            np.savez(file, pc=np.eye(3), rgb=np.eye(3), semantic=np.full(3, 3), center=np.zeros(3))
+    (src / 'linked').symlink_to(disk)
+    (disk / 'back').symlink_to(src)
+    (disk / 'weights.npz').touch()
+    (disk / '._S-000000.npz').touch()  # what macOS leaves on foreign disks
+    args = [str(src), str(out), '--workers', '1']
+    assert tool.main(args) == 0
+    report = json.loads((out / 'conversion_report.json').read_text())
+    assert report['counts'] == dict(converted=1, existing=0, dropped=1, repaired=0)
+    (dropped,) = (v for v in report['videos'] if v['status'] == 'dropped')
+    assert dropped['video_id'] == 'linked/weights.npz' and 'a name like' in dropped['reason']
+    assert PointVideoStore(out / 'videos' / 'S.pvs').meta['frame_ids'] == [0, 1]
+    for option in ('--num-points 16384', '--radius 9', '--downsample 1', '--seed 0',
+                   '--skip-incomplete'):  # fmt: skip
+        expected = f'^{option.split()[0]}: for raw sequences, but {src} holds published frames'
+        with pytest.raises(ValueError, match=expected):
+            tool.main([*args, *option.split()])

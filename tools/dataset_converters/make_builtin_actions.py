@@ -118,7 +118,7 @@ def main(argv: list[str] | None = None) -> int:
         f'{len(jobs)} videos of {len(ACTION_CLASSES)} actions by {args.num_subjects} subjects '
         f'to {args.out_dir}'
     )
-    reports = run_jobs(jobs, args.workers)
+    reports = run_jobs(jobs, args.workers, args.out_dir)
     annotations = args.out_dir / 'annotations.json'
 
     def write(kept: list[VideoReport]) -> None:

@@ -88,7 +88,7 @@ def main(argv: list[str] | None = None) -> int:
         options = dict(recipe=recipe, sampling=sampling, keep_raw=args.keep_raw)
         jobs.append(ConversionJob(name, make_street, (raw_dir / name, store), options))
     print(f'{len(jobs)} streets of {args.frames} frames to {args.out_dir}')
-    reports = run_jobs(jobs, args.workers)
+    reports = run_jobs(jobs, args.workers, args.out_dir)
     if any(raw_dir.iterdir()):
         write_json(raw_dir / 'splits.json', splits)
     else:

@@ -27,7 +27,7 @@ from mmpointvideo.datasets.conversion import (
     run_jobs,
     walk_folders,
 )
-from mmpointvideo.datasets.conversion.simulated import NOISES
+from mmpointvideo.datasets.conversion.simulated import NOISES, check_noise
 from mmpointvideo.datasets.storage import SUFFIX
 from mmpointvideo.engine.options import one_line_errors, positive_int
 
@@ -43,7 +43,7 @@ FUNCTIONS: dict[str, Callable[..., VideoReport]] = {
     'skeleton': convert_msr_skeleton,
 }
 SUFFIXES = {'bin': '.bin', 'npz': '.npz', 'skeleton': '.txt'}
-NAME = re.compile(r'a(\d{2})_s(\d{2})_e(\d{2})(?:_sdepth|_skeleton)?')
+NAME = re.compile(r'a(\d{2})_s(\d{2})_e(\d{2})(?:_sdepth|_skeleton)?', re.IGNORECASE)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -54,7 +54,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('src', type=Path, help='folder or ZIP file with the videos')
     parser.add_argument('out_dir', type=Path, help='becomes the data root')
     parser.add_argument('--source', choices=('auto', *SUFFIXES), default='auto')
-    parser.add_argument('--noise', choices=NOISES, default='none', help='of the simulated sensor')
+    parser.add_argument(
+        '--noise', choices=NOISES, default='none', help='of the simulated sensor, for skeletons'
+    )
     parser.add_argument(
         '--workers', type=positive_int, default=os.cpu_count() or 1, help='processes'
     )
@@ -129,17 +131,17 @@ def make_jobs(
         if path.suffix.lower() != SUFFIXES[kind] or path.name == 'classes.txt':
             continue
         match = NAME.fullmatch(path.stem)
+        video_id = path.stem[:11].lower()
         reason = ''
         if match is None:
             reason = 'expected a name like a01_s01_e01'
         elif not 1 <= int(match[1]) <= num_classes:
             reason = f'action {match[1]} is not one of the {num_classes} classes'
-        elif match[0][:11] in jobs:
-            reason = f'the same video as {jobs[match[0][:11]].args[0]}'
-        if match is None or reason:
+        elif video_id in jobs:
+            reason = f'the same video as {jobs[video_id].args[0]}'
+        if reason:
             dropped.append(VideoReport(name, status='dropped', reason=reason))
             continue
-        video_id = match[0][:11]
         store = args.out_dir / 'videos' / f'{video_id}{SUFFIX}'
         options: dict = dict(overwrite=args.overwrite)
         source = args.src if args.src.is_file() else args.src / name
@@ -172,6 +174,7 @@ def main(argv: list[str] | None = None) -> int:
     kind = find_kind(names, args.source)
     if kind != 'skeleton' and args.src.is_file():
         raise ValueError(f'{args.src}: only skeletons are read from a ZIP file: unpack it')
+    check_noise(args.noise, kind)
     metainfo = dict(
         dataset_type='MSRAction3DDataset',
         task='action_recognition',
@@ -180,7 +183,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     jobs, dropped = make_jobs(args, names, kind, len(metainfo['classes']))
     print(f'{len(jobs)} {kind} videos from {args.src} to {args.out_dir}')
-    reports = run_jobs(jobs, args.workers, args.out_dir / 'videos') + dropped
+    reports = run_jobs(jobs, args.workers, args.out_dir) + dropped
     annotations = args.out_dir / 'annotations.json'
 
     def write(kept: list[VideoReport]) -> None:

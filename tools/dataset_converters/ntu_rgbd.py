@@ -33,7 +33,7 @@ from mmpointvideo.datasets.conversion import (
     run_jobs,
     walk_folders,
 )
-from mmpointvideo.datasets.conversion.simulated import NOISES
+from mmpointvideo.datasets.conversion.simulated import NOISES, check_noise
 from mmpointvideo.datasets.ntu_rgbd_facts import (
     CLASSES,
     describe_video,
@@ -48,7 +48,7 @@ FUNCTIONS: dict[str, Callable[..., VideoReport]] = {
     'npz': convert_ntu_npz,
     'skeleton': convert_ntu_skeleton,
 }
-NAME = re.compile(r'(S\d{3}C\d{3}P\d{3}R\d{3}A\d{3})(.*)')
+NAME = re.compile(r'(S\d{3}C\d{3}P\d{3}R\d{3}A\d{3})(.*)', re.IGNORECASE)
 SHARDS = 'shards'
 
 
@@ -60,7 +60,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('src', type=Path, help='folder with the videos')
     parser.add_argument('out_dir', type=Path, help='becomes the data root')
     parser.add_argument('--source', choices=('auto', *FUNCTIONS), default='auto')
-    parser.add_argument('--noise', choices=NOISES, default='none', help='of the simulated sensor')
+    parser.add_argument(
+        '--noise', choices=NOISES, default='none', help='of the simulated sensor, for skeletons'
+    )
     parser.add_argument(
         '--workers', type=positive_int, default=os.cpu_count() or 1, help='processes'
     )
@@ -74,7 +76,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--overwrite', action='store_true', help='convert again what is there already'
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.merge:
+        for name in ('source', 'noise', 'shard', 'list', 'overwrite'):
+            if getattr(args, name) != parser.get_default(name):
+                parser.error(f'--{name}: for converting, and --merge converts nothing')
+    return args
 
 
 def parse_shard(text: str) -> tuple[int, int]:
@@ -106,11 +113,11 @@ def find_sources(src: Path) -> dict[str, dict[str, Path]]:
             match = NAME.fullmatch(name)
             if match and not match[2]:
                 folders.remove(name)
-                add('depth', name, Path(folder) / name)
+                add('depth', name.upper(), Path(folder) / name)
         for name in files:
             match = NAME.fullmatch(name)
-            if match and match[2] in ('.npz', '.skeleton'):
-                add(match[2][1:], match[1], Path(folder) / name)
+            if match and match[2].lower() in ('.npz', '.skeleton'):
+                add(match[2][1:].lower(), match[1].upper(), Path(folder) / name)
     return found
 
 
@@ -222,6 +229,7 @@ def main(argv: list[str] | None = None) -> int:
         return int(missing > 0)
     found = find_sources(args.src)
     kind = choose_source(found, args.source)
+    check_noise(args.noise, kind)
     if args.list is not None:
         read_video_list(args.list)  # an error before the work
     number, shards = args.shard
@@ -238,7 +246,7 @@ def main(argv: list[str] | None = None) -> int:
         for name in names
     ]
     print(f'{len(jobs)} of {len(found[kind])} {kind} videos from {args.src} to {args.out_dir}')
-    reports = run_jobs(jobs, args.workers, videos) + odd
+    reports = run_jobs(jobs, args.workers, args.out_dir, args.shard) + odd
     speed = len(reports) / (time.perf_counter() - started)
     print(f'{speed:.2f} videos a second, {args.workers} workers.')
     annotations = annotation_file(args.out_dir, args.shard)

@@ -99,7 +99,7 @@ def main(argv: list[str] | None = None) -> int:
         paths = args.src / entry.video, args.out_dir / 'videos' / f'{name}{SUFFIX}'
         jobs.append(ConversionJob(name, convert_nvgesture, paths, options))
     print(f'{len(jobs)} gestures from {args.src} to {args.out_dir}')
-    reports = run_jobs(jobs, args.workers, args.out_dir / 'videos')
+    reports = run_jobs(jobs, args.workers, args.out_dir)
     # the lists number the gestures and do not name them
     metainfo = dict(
         dataset_type='NvGestureDataset',

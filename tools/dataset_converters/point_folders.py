@@ -3,10 +3,11 @@
     python tools/dataset_converters/point_folders.py SRC CSV OUT_DIR
 
 Every video is a folder below SRC with one PLY, PCD, NPY or BIN file a frame, sorted naturally by
-name. The CSV file has the columns video (the folder's name), label (empty if unknown) and split
-(train, test, ...); other columns are kept. With a file classes.txt in SRC, one name a line, a
-label is a name or its number, from 0. Without it the labels are the classes, sorted: numbers 0 to
-n-1 stay what they are. An interrupted run continues where it stopped.
+name, and by value where all names are numbers. The CSV file has the columns video (the folder's
+name), label (empty if unknown) and split (train, test, ...); other columns are kept. With a file
+classes.txt in SRC, one name a line, a label is a name or its number, from 0; only a name where
+names are numbers themselves. Without it the labels are the classes, sorted: numbers 0 to n-1 stay
+what they are. An interrupted run continues where it stopped.
 """
 
 import argparse
@@ -25,9 +26,11 @@ from mmpointvideo.datasets.conversion import (
     VideoReport,
     convert_point_folder,
     finish_conversion,
+    frame_files,
     natural_key,
     run_jobs,
 )
+from mmpointvideo.datasets.formats import has_own_names
 from mmpointvideo.datasets.storage import SUFFIX
 from mmpointvideo.engine.options import one_line_errors, positive_int
 
@@ -104,21 +107,42 @@ def read_classes(src: Path, rows: list[dict[str, str]]) -> tuple[list[str], dict
     """Names of the classes, and the number of each label in the table.
 
     Raises:
-        ValueError: If a label is neither in ``classes.txt`` nor the number of a name in it.
+        ValueError: If a label is neither in ``classes.txt`` nor the number of a name in it; where
+            a name is a number, labels may be names only.
     """
     labels = sorted({row['label'] for row in rows if row['label']}, key=natural_key)
     path = src / 'classes.txt'
     # without the file 0 .. n-1 sort to their own places
     classes = read_class_names(path) if path.is_file() else labels
-    numbers = {str(number): number for number in range(len(classes))}
-    numbers |= {name: number for number, name in enumerate(classes)}
+    numbers = {name: number for number, name in enumerate(classes)}
+    wanted = 'names in it, as some of these are numbers'
+    if not any(INTEGER.fullmatch(name) for name in classes):
+        numbers |= {str(number): number for number in range(len(classes))}
+        wanted = f'names in it or numbers in 0..{len(classes) - 1}'
     unknown = [label for label in labels if label not in numbers]
     if unknown:
-        raise ValueError(
-            f'{path}: expected labels that are names in it or numbers in 0..{len(classes) - 1}, '
-            f'got {unknown[:10]}'
-        )
+        raise ValueError(f'{path}: expected labels that are {wanted}, got {unknown[:10]}')
     return classes, {label: numbers[label] for label in labels}
+
+
+def check_columns(src: Path, rows: list[dict[str, str]]) -> None:
+    """Refuse ``--columns`` where the first file that can be read has names of its own.
+
+    Raises:
+        ValueError: If it has.
+    """
+    for row in rows:
+        try:
+            file = frame_files(src / row['video'])[0]
+            named = has_own_names(file)
+        except (OSError, ValueError):  # the video's report says it
+            continue
+        if named:
+            raise ValueError(
+                f'--columns: names the columns of BIN and plain NPY files, but {file} has names '
+                'of its own: leave it out'
+            )
+        return
 
 
 def annotate(
@@ -157,6 +181,8 @@ def main(argv: list[str] | None = None) -> int:
     except csv.Error as error:
         raise ValueError(f'{args.csv}: {error}') from None
     classes, labels = read_classes(args.src, rows)
+    if args.columns:
+        check_columns(args.src, rows)
     options = dict(
         channels=args.channels, columns=args.columns, unit=args.unit, overwrite=args.overwrite
     )
@@ -166,7 +192,7 @@ def main(argv: list[str] | None = None) -> int:
         folder = args.src / row['video']
         jobs.append(ConversionJob(row['video'], convert_point_folder, (folder, store), options))
     print(f'{len(jobs)} videos from {args.src} to {args.out_dir}')
-    reports = run_jobs(jobs, args.workers, args.out_dir / 'videos')
+    reports = run_jobs(jobs, args.workers, args.out_dir)
     listed = {PurePosixPath(row['video']).parts[0] for row in rows}
     reports += [
         VideoReport(path.name, status='dropped', reason=f'not in {args.csv.name}')

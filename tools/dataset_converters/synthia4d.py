@@ -9,6 +9,7 @@ others. An interrupted run continues where it stopped.
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import sys
@@ -21,6 +22,7 @@ from mmpointvideo.datasets.conversion import (
     VideoReport,
     finish_conversion,
     run_jobs,
+    walk_folders,
 )
 from mmpointvideo.datasets.conversion.synthia import (
     SceneSampling,
@@ -41,7 +43,6 @@ from mmpointvideo.engine.options import (
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    published = SceneSampling()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -49,27 +50,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('out_dir', type=Path, help='becomes the data root')
     parser.add_argument('--source', choices=('auto', 'raw', 'npz'), default='auto')
     parser.add_argument('--sequences', nargs='+', help='only these, e.g. SYNTHIA-SEQS-04-DAWN')
-    parser.add_argument(
-        '--num-points',
-        type=positive_int,
-        default=published.num_points,
-        help='points kept of a frame',
-    )
-    parser.add_argument(
-        '--downsample', type=positive_float, default=published.downsample,
-        help='raw: one of so many points is kept before furthest point sampling',
-    )  # fmt: skip
-    parser.add_argument(
-        '--radius',
+    raw = parser.add_argument_group('raw sequences', 'the defaults are the published values')
+    raw.add_argument('--num-points', type=positive_int, help='points kept of a frame')
+    raw.add_argument(
+        '--downsample',
         type=positive_float,
-        default=published.radius,
-        help='raw: metres kept along any axis',
+        help='one of so many points is kept before furthest point sampling',
     )
-    parser.add_argument(
-        '--seed', type=non_negative_int, default=published.seed, help='raw: of the sampling'
-    )
-    parser.add_argument(
-        '--skip-incomplete', action='store_true', help='raw: leave out frames that lack a file'
+    raw.add_argument('--radius', type=positive_float, help='metres kept along any axis')
+    raw.add_argument('--seed', type=non_negative_int, help='of the sampling')
+    raw.add_argument(
+        '--skip-incomplete', action='store_true', help='leave out frames that lack a file'
     )
     parser.add_argument(
         '--workers', type=positive_int, default=os.cpu_count() or 1, help='processes'
@@ -78,8 +69,28 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def find_sources(args: argparse.Namespace) -> tuple[str, dict[str, list[Path]]]:
-    """Kind of source, and the folder or files of every sequence.
+def scene_sampling(args: argparse.Namespace, kind: str) -> SceneSampling:
+    """How to sample the frames of raw sequences.
+
+    Raises:
+        ValueError: If options are given that published frames would ignore.
+    """
+    fields = dataclasses.fields(SceneSampling)
+    given = {f.name: getattr(args, f.name) for f in fields if getattr(args, f.name) is not None}
+    ignored = [*given, *['skip_incomplete'] * args.skip_incomplete] if kind == 'npz' else []
+    if ignored:
+        options = ', '.join('--' + name.replace('_', '-') for name in ignored)
+        raise ValueError(
+            f'{options}: for raw sequences, but {args.src} holds published frames, which are '
+            'converted as they are: leave it out'
+        )
+    return SceneSampling(**given)
+
+
+def find_sources(
+    args: argparse.Namespace,
+) -> tuple[str, dict[str, list[Path]], list[VideoReport]]:
+    """Kind of source, the folder or files of every sequence, reports of files of other names.
 
     Raises:
         FileNotFoundError: If there is no such folder.
@@ -88,9 +99,13 @@ def find_sources(args: argparse.Namespace) -> tuple[str, dict[str, list[Path]]]:
     if not args.src.is_dir():
         raise FileNotFoundError(f'{args.src}: no such folder')
     raw = {p.parent.name: [p.parent] for p in sorted(args.src.glob('[!.]*/CameraParams'))}
-    npz = defaultdict(list)
-    for path in sorted(args.src.rglob('*.npz')):
-        npz[split_npz_name(path)[0]].append(path)
+    npz, odd = defaultdict(list), []
+    for path in find_npz(args.src):
+        try:
+            npz[split_npz_name(path)[0]].append(path)
+        except ValueError as error:
+            name = path.relative_to(args.src).as_posix()
+            odd.append(VideoReport(name, status='dropped', reason=str(error)))
     found = {kind: s for kind, s in (('raw', raw), ('npz', dict(npz))) if s}
     if args.source != 'auto':
         found = {kind: s for kind, s in found.items() if kind == args.source}
@@ -105,7 +120,13 @@ def find_sources(args: argparse.Namespace) -> tuple[str, dict[str, list[Path]]]:
         if missing:
             raise ValueError(f'{args.src}: no sequence {missing}, it has {sorted(sequences)}')
         sequences = {name: sequences[name] for name in args.sequences}
-    return kind, sequences
+    return kind, sequences, odd if kind == 'npz' else []
+
+
+def find_npz(src: Path) -> list[Path]:
+    """The .npz files below a folder, links followed."""
+    files = (Path(folder) / name for folder, _, names in walk_folders(src) for name in names)
+    return [f for f in files if f.suffix.lower() == '.npz' and not f.name.startswith('.')]
 
 
 def read_splits(src: Path) -> dict[str, str]:
@@ -117,9 +138,14 @@ def read_splits(src: Path) -> dict[str, str]:
     path = src / 'splits.json'
     if not path.is_file():
         return {}
-    splits = json.loads(path.read_text(encoding='utf-8'))
-    if not isinstance(splits, dict) or not set(splits.values()) <= set(SPLITS):
-        raise ValueError(f'{path}: expected {{"SEQUENCE": one of {SPLITS}, ...}}')
+    try:
+        splits = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f'{path}: not valid JSON: {error}') from None
+    if not isinstance(splits, dict) or not all(split in SPLITS for split in splits.values()):
+        raise ValueError(
+            f'{path}: expected {{"SEQUENCE": one of {SPLITS}, ...}}, got {str(splits)[:200]}'
+        )
     return splits
 
 
@@ -127,8 +153,8 @@ def main(argv: list[str] | None = None) -> int:
     """Convert; returns the exit status: 1 if any sequence could not be converted."""
     args = parse_args(argv)
     started = time.perf_counter()
-    sampling = SceneSampling(args.num_points, args.radius, args.downsample, args.seed)
-    kind, sequences = find_sources(args)
+    kind, sequences, odd = find_sources(args)
+    sampling = scene_sampling(args, kind)
     splits = read_splits(args.src)
     jobs = []
     for name, paths in sequences.items():
@@ -140,7 +166,7 @@ def main(argv: list[str] | None = None) -> int:
         else:
             jobs.append(ConversionJob(name, convert_synthia_npz, (paths, store), options))
     print(f'{len(jobs)} {kind} sequences from {args.src} to {args.out_dir}')
-    reports = run_jobs(jobs, args.workers, args.out_dir / 'videos')
+    reports = run_jobs(jobs, args.workers, args.out_dir) + odd
 
     def write(kept: list[VideoReport]) -> None:
         names = [report.video_id for report in kept]
@@ -152,7 +178,7 @@ def main(argv: list[str] | None = None) -> int:
 
     annotations = args.out_dir / 'annotations.json'
     kept = finish_conversion(reports, annotations, write, started, source=kind, src=args.src.name)
-    return 0 if kept and len(kept) == len(reports) else 1
+    return 0 if kept and len(kept) == len(jobs) else 1
 
 
 if __name__ == '__main__':

@@ -111,6 +111,8 @@ def make_builtin_video(
         if done:
             return done
     if not raw_is_there:
+        for leftover in raw_path.parent.glob(f'.{raw_path.name}.*.tmp'):  # of a killed run
+            leftover.unlink()
         frames = simulate_depth_video(
             joints,
             body=MSR_BODY.scaled(person.size * person.girth),

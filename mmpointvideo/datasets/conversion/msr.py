@@ -13,7 +13,7 @@ from mmpointvideo.datasets.storage import PointVideoWriter
 from .clouds import leave_out_nan, write_clouds
 from .report import VideoReport
 from .runner import describe_store, existing_report, note_empty_frames, source_mark
-from .simulated import check_noise, write_simulated
+from .simulated import noise_settings, write_simulated
 
 MSR_FOCAL = 280.0
 MSR_UNIT = 'msr_depth'
@@ -110,9 +110,9 @@ def convert_msr_skeleton(
     from mmpointvideo.simulation import MSR_BODY, MSR_CAMERA, SensorNoise, repair_skeleton
     from mmpointvideo.simulation.skeletons import msr_to_joints, parse_msr_skeleton
 
-    check_noise(noise)
+    settings = noise_settings(noise, store_path)
     text, mark = _read_text(source, member)
-    conversion = dict(source='skeleton', noise=noise, **mark)
+    conversion = dict(source='skeleton', **settings, **mark)
     done = None if overwrite else existing_report(store_path, conversion)
     if done:
         return done

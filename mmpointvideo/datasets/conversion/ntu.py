@@ -11,7 +11,7 @@ from mmpointvideo.datasets.storage import PointVideoWriter
 from .clouds import leave_out_nan, write_clouds
 from .report import VideoReport
 from .runner import describe_store, existing_report, note_empty_frames, source_mark
-from .simulated import check_noise, write_simulated
+from .simulated import noise_settings, write_simulated
 
 NTU_UNIT = 'mm'
 
@@ -102,8 +102,8 @@ def convert_ntu_skeleton(
     """
     from mmpointvideo.simulation import NTU_BODY, NTU_CAMERA, SensorNoise, load_ntu_skeleton
 
-    check_noise(noise)
-    conversion = dict(source='skeleton', noise=noise, **source_mark(path))
+    settings = noise_settings(noise, store_path)
+    conversion = dict(source='skeleton', **settings, **source_mark(path))
     done = None if overwrite else existing_report(store_path, conversion)
     if done:
         return done

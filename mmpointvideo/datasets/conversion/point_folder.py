@@ -5,6 +5,7 @@ import os
 import re
 import zlib
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +16,20 @@ from mmpointvideo.datasets.storage import CHANNEL_DTYPES, PointVideoWriter
 from .report import VideoReport
 from .runner import describe_store, existing_report, note_empty_frames, source_mark
 
+_NUMBER = re.compile(r'[+-]?[0-9]+(\.[0-9]+)?')
 
-def natural_key(name: str) -> list[tuple[int, int, str]]:
-    """Key that sorts ``frame2`` before ``frame10``."""
+
+def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """Key that sorts ``frame2`` before ``frame10``; no two names have the same."""
     parts = re.split(r'(\d+)', name)
-    return [(0, int(p), '') if p.isdecimal() else (1, 0, p) for p in parts if p]
+    return [(0, int(p), '') if p.isdecimal() else (1, 0, p) for p in parts if p], name
 
 
 def frame_files(folder: str | os.PathLike) -> list[Path]:
-    """The point cloud files of a folder in natural order.
+    """The point cloud files of a folder in the order of their names.
+
+    Where all of these are numbers, such as times in seconds, their values count, otherwise the
+    numbers in them do (:func:`natural_key`).
 
     Raises:
         FileNotFoundError: If there is no such folder.
@@ -42,6 +48,8 @@ def frame_files(folder: str | os.PathLike) -> list[Path]:
         raise ValueError(f'{folder}: expected point clouds {POINT_SUFFIXES}, found none')
     if len(kinds) > 1:
         raise ValueError(f'{folder}: expected frames of one format, found {kinds}')
+    if all(_NUMBER.fullmatch(path.stem) for path in files):
+        return sorted(files, key=lambda path: (Decimal(path.stem), path.name))
     return sorted(files, key=lambda path: natural_key(path.name))
 
 
@@ -82,10 +90,10 @@ def convert_point_folder(
     unit: str = '',
     overwrite: bool = False,
 ) -> VideoReport:
-    """Convert a folder of PLY, PCD, NPY or BIN frames, sorted naturally by name.
+    """Convert a folder of PLY, PCD, NPY or BIN frames, in the order of :func:`frame_files`.
 
-    Integer coordinates stay exact; float64 ones are rounded to float32, and the report says so
-    where that loses more than 1e-6 of the extent.
+    Points are read as float32. The report says where that moves float64 coordinates, or integers
+    above 2**24, by more than 1e-6 of the extent.
 
     Args:
         folder: The video's folder.
@@ -131,10 +139,10 @@ def convert_point_folder(
             except ValueError as error:
                 raise ValueError(f'{path}: {error}') from None
             counts.append(len(frame.xyz))
-            if frame.xyz.dtype == np.float64 and len(frame.xyz):
-                rounded = frame.xyz.astype(np.float32)
-                worst = max(worst, float(np.abs(rounded - frame.xyz).max()))
-                extent = max(extent, float(np.ptp(frame.xyz, axis=0).max()))
+            if frame.xyz.dtype != np.float32 and len(frame.xyz):
+                exact = frame.xyz.astype(np.float64)
+                worst = max(worst, float(np.abs(exact.astype(np.float32) - exact).max()))
+                extent = max(extent, float(np.ptp(exact, axis=0).max()))
         note_empty_frames(counts, repairs)
         if worst > 1e-6 * extent:
             repairs.append(

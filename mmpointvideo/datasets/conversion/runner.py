@@ -1,12 +1,10 @@
 """Converting many videos in parallel, and picking up where an earlier run stopped."""
 
-import multiprocessing
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,9 @@ from mmengine.utils import ProgressBar
 
 from mmpointvideo.datasets.storage import SUFFIX, PointVideoStore, PointVideoStoreError
 
+from .output_lock import output_lock
 from .report import VideoReport
+from .workers import parallel_map
 
 
 @dataclass
@@ -115,19 +115,6 @@ def run_job(job: ConversionJob) -> VideoReport:
     return VideoReport(job.video_id, status='dropped', reason=reason)
 
 
-@contextmanager
-def _results(jobs: Sequence[ConversionJob], workers: int) -> Iterator[Iterator[VideoReport]]:
-    if workers <= 1 or len(jobs) <= 1:
-        yield map(run_job, jobs)
-        return
-    context = multiprocessing.get_context('spawn')
-    pool = ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context)
-    try:
-        yield (done.result() for done in as_completed([pool.submit(run_job, j) for j in jobs]))
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
 def _remove_leftovers(folder: Path, names: set[str]) -> None:
     """Remove unfinished stores of some videos: paths below the folder, without suffix."""
     for path in folder.rglob('.*.tmp'):
@@ -137,20 +124,26 @@ def _remove_leftovers(folder: Path, names: set[str]) -> None:
 
 
 def run_jobs(
-    jobs: Sequence[ConversionJob], workers: int = 1, stores: str | os.PathLike | None = None
+    jobs: Sequence[ConversionJob],
+    workers: int = 1,
+    out_dir: str | os.PathLike | None = None,
+    shard: tuple[int, int] = (1, 1),
 ) -> list[VideoReport]:
     """Convert videos with a progress bar.
 
     Args:
         jobs: One job a video.
         workers: Processes; with 1 everything runs in this one.
-        stores: Folder of the stores: what a killed run left unfinished there is removed.
+        out_dir: The data root. It is locked meanwhile, and what a killed run left unfinished of
+            these videos in its folder ``videos`` is removed.
+        shard: Which shard the jobs are, from 1, and of how many.
 
     Returns:
         Reports sorted by name.
 
     Raises:
         ValueError: If two jobs have the same name or ``workers`` is below 1.
+        BlockingIOError: If another conversion into ``out_dir`` is running.
         ChildProcessError: If the system killed a worker.
     """
     twice = [name for name, n in Counter(job.video_id for job in jobs).items() if n > 1]
@@ -158,15 +151,25 @@ def run_jobs(
         raise ValueError(f'two videos of one name: {sorted(twice)[:10]}')
     if workers < 1:
         raise ValueError(f'workers: expected 1 or more, got {workers}')
-    if stores is not None:
-        _remove_leftovers(Path(stores), {job.video_id for job in jobs})
-    reports = []
-    bar = ProgressBar(len(jobs)) if jobs else None
+    with ExitStack() as stack:
+        if out_dir is not None:
+            stack.enter_context(output_lock(out_dir, shard))
+            _remove_leftovers(Path(out_dir) / 'videos', {job.video_id for job in jobs})
+        return sorted(_run(jobs, workers), key=lambda report: report.video_id)
+
+
+def _run(jobs: Sequence[ConversionJob], workers: int) -> list[VideoReport]:
+    """Reports of the jobs, in the order in which they end."""
+    reports: list[VideoReport] = []
+    if not jobs:
+        return reports
+    workers = min(workers, len(jobs))
+    bar = ProgressBar(len(jobs))
     try:
-        with _results(jobs, workers) as results:
+        alone = nullcontext(map(run_job, jobs))
+        with alone if workers == 1 else parallel_map(run_job, jobs, workers) as results:
             for report in results:
                 reports.append(report)
-                assert bar is not None
                 bar.update()
     except BrokenProcessPool as error:
         raise ChildProcessError(
@@ -175,4 +178,4 @@ def run_jobs(
         ) from error
     finally:
         print(flush=True)
-    return sorted(reports, key=lambda report: report.video_id)
+    return reports

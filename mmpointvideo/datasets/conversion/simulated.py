@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,14 +18,38 @@ if TYPE_CHECKING:
 NOISES = ('none', 'kinect')
 
 
-def check_noise(noise: str) -> None:
-    """Refuse an unknown kind of noise.
+def check_noise(noise: str, source: str) -> None:
+    """Refuse the option ``--noise`` for videos that are not simulated.
+
+    Args:
+        noise: Its value.
+        source: Kind of the videos.
 
     Raises:
-        ValueError: If it is not one of ``NOISES``.
+        ValueError: If it would be ignored.
+    """
+    if noise != 'none' and source != 'skeleton':
+        raise ValueError(
+            f'--noise {noise}: for skeletons, whose depth is simulated, but the videos are '
+            f'{source!r}: leave it out'
+        )
+
+
+def noise_settings(noise: str, store_path: str | os.PathLike) -> dict[str, Any]:
+    """What a store notes about its noise: the kind and, if there is any, its seed.
+
+    Args:
+        noise: One of ``NOISES``.
+        store_path: Where the store shall be; the video's whole name gives the seed.
+
+    Raises:
+        ValueError: If the noise is unknown.
     """
     if noise not in NOISES:
         raise ValueError(f'noise: expected one of {NOISES}, got {noise!r}')
+    if noise == 'none':
+        return dict(noise=noise)
+    return dict(noise=noise, noise_seed=zlib.crc32(video_name(store_path).encode()))
 
 
 def write_simulated(
@@ -40,14 +65,15 @@ def write_simulated(
     """Write what a depth camera sees of a body, one frame in memory at a time.
 
     Args:
-        store_path: Where the store shall be; its name seeds the noise.
+        store_path: Where the store shall be.
         joints: ``(T, J, 3)`` of the usable frames.
         skeleton: What was kept and repaired of the sequence.
         camera: The camera.
         body: The body's shape.
         noise: Of the sensor; None for exact depth.
         unit: Of the depth.
-        conversion: Source and options, as an interrupted run looks for them.
+        conversion: Source and options, as an interrupted run looks for them, those of
+            :func:`noise_settings` among them.
 
     Raises:
         ValueError: If no frame has any point.
@@ -73,7 +99,7 @@ def write_simulated(
             camera=camera,
             body=body,
             noise=noise,
-            seed=int.from_bytes(video_name(store_path).encode()[-8:], 'little'),
+            seed=conversion.get('noise_seed', 0),
         ):
             writer.append_depth(depth, dict(part=part))
             counts.append(int(np.count_nonzero(depth)))

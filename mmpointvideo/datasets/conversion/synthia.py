@@ -210,13 +210,18 @@ def convert_synthia_npz(
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If a file is damaged, or the files are of several sequences.
+        ValueError: If a file is damaged, the files are of several sequences, or two of them are
+            the same frame.
     """
     named = sorted((split_npz_name(path), path) for path in npz_paths)
     sequences = sorted({sequence for (sequence, _), _ in named})
     if len(sequences) != 1:
         raise ValueError(f'expected files of one sequence, got {sequences}')
-    paths = {number: path for (_, number), path in named}
+    paths: dict[int, str | os.PathLike] = {}
+    for (_, number), path in named:
+        if number in paths:
+            raise ValueError(f'frame {number} is there twice: {paths[number]} and {path}')
+        paths[number] = path
     marks = json.dumps([source_mark(path) for path in paths.values()])
     conversion = dict(source='synthia_npz', files=zlib.crc32(marks.encode()))
     done = None if overwrite else existing_report(store_path, conversion)

@@ -14,7 +14,7 @@ from .images import import_cv2, read_png
 NTU_SIZE = (512, 424)
 #: The camera that the published points assume.
 NTU_CAMERA = dict(width=512, height=424, focal=280.0, cx=256.0, cy=212.0)
-_FRAME = re.compile(r'MDepth-(\d+)\.png')
+_FRAME = re.compile(r'MDepth-(\d+)\.png', re.IGNORECASE)
 
 
 def list_ntu_frames(folder: str | os.PathLike) -> tuple[list[Path], dict[str, Any]]:
@@ -28,7 +28,7 @@ def list_ntu_frames(folder: str | os.PathLike) -> tuple[list[Path], dict[str, An
 
     Raises:
         FileNotFoundError: If there is no such folder, or no frame in it.
-        ValueError: If the numbers of the frames have a gap.
+        ValueError: If the numbers of the frames have a gap, or one of them is there twice.
     """
     found: dict[int, Path] = {}
     size, latest = 0, 0
@@ -36,8 +36,11 @@ def list_ntu_frames(folder: str | os.PathLike) -> tuple[list[Path], dict[str, An
         for entry in entries:
             match = _FRAME.fullmatch(entry.name)
             if match:
-                stat = entry.stat()
-                found[int(match[1])] = Path(entry.path)
+                number, stat = int(match[1]), entry.stat()
+                if number in found:
+                    names = sorted((found[number].name, entry.name))
+                    raise ValueError(f'{folder}: frame {number} is there twice: {names}')
+                found[number] = Path(entry.path)
                 size, latest = size + stat.st_size, max(latest, stat.st_mtime_ns)
     if not found:
         raise FileNotFoundError(f'{folder}: expected frames MDepth-00000001.png, ..., found none')

@@ -6,6 +6,7 @@ Every reader checks the size that a header claims against the file before it all
 import os
 import re
 import tokenize
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,17 +30,29 @@ class PointFrame:
     channels: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def _from_columns(columns: dict[str, np.ndarray]) -> PointFrame:
-    """Sort named columns ``(n,)`` into coordinates and channels."""
-    lower = {name.lower(): values for name, values in columns.items()}
+def _from_columns(names: Sequence[str], columns: Sequence[np.ndarray]) -> PointFrame:
+    """Sort columns ``(n,)`` by their names into coordinates and channels.
+
+    Raises:
+        ValueError: If x, y or z is missing, or two names are the same but for their case.
+    """
+    twice = [name for name, n in Counter(name.lower() for name in names).items() if n > 1]
+    if twice:
+        raise ValueError(
+            f'expected fields of different names, got {list(names)}: {twice} more than once '
+            '(upper and lower case are the same)'
+        )
+    lower = {name.lower(): values for name, values in zip(names, columns, strict=True)}
     missing = [axis for axis in 'xyz' if axis not in lower]
     if missing:
-        raise ValueError(f'expected fields x, y, z, got {list(columns)}')
+        raise ValueError(f'expected fields x, y, z, got {list(names)}')
     xyz = np.stack([lower.pop(axis) for axis in 'xyz'], axis=1)
     if xyz.dtype.kind not in 'fiu':
         raise ValueError(f'expected numeric coordinates, got {xyz.dtype}')
     for names in (('red', 'green', 'blue'), ('r', 'g', 'b')):
-        if all(name in lower and lower[name].dtype == np.uint8 for name in names):
+        if 'rgb' not in lower and all(
+            name in lower and lower[name].dtype == np.uint8 for name in names
+        ):
             lower['rgb'] = np.stack([lower.pop(name) for name in names], axis=1)
     return PointFrame(xyz, lower)
 
@@ -47,7 +60,7 @@ def _from_columns(columns: dict[str, np.ndarray]) -> PointFrame:
 def _from_records(records: np.ndarray) -> PointFrame:
     """Coordinates and channels of a structured array ``(n,)``."""
     names = records.dtype.names or ()
-    return _from_columns({name: np.ascontiguousarray(records[name]) for name in names})
+    return _from_columns(names, [np.ascontiguousarray(records[name]) for name in names])
 
 
 _PLY_TYPES = {
@@ -65,7 +78,7 @@ def _read_ply(path: str | os.PathLike) -> PointFrame:
             vertices or in an element before them.
     """
     data = Path(path).read_bytes()
-    end = re.search(rb'end_header\r?\n', data[: 1 << 20])
+    end = re.search(rb'(?m)^end_header[ \t]*\r?\n', data[: 1 << 20])
     if not data.startswith(b'ply') or end is None:
         raise ValueError('not a PLY file')
     lines = [line.split() for line in data[: end.end()].decode('latin1').splitlines()]
@@ -123,13 +136,13 @@ def _ascii_records(
     if any(len(word) > _MAX_WORD for row in rows for word in row):
         raise ValueError(f'a number of more than {_MAX_WORD} characters')
     table = np.array(rows, dtype='S').reshape(count, len(properties)).astype(np.float64)
-    columns = {}
+    columns = []
     for i, (name, code) in enumerate(properties):
         with np.errstate(invalid='ignore', over='ignore'):
-            columns[name] = table[:, i].astype(code)
-        if 'f' not in code and not np.array_equal(columns[name], table[:, i]):
+            columns.append(table[:, i].astype(code))
+        if 'f' not in code and not np.array_equal(columns[i], table[:, i]):
             raise ValueError(f'values of {name!r} do not fit its type')
-    return _from_columns(columns)
+    return _from_columns([name for name, _ in properties], columns)
 
 
 def _read_pcd(path: str | os.PathLike) -> PointFrame:
@@ -194,11 +207,11 @@ def _compressed_pcd(data: bytes, fields: list[tuple[str, str]], count: int) -> P
     if size != expected or packed > len(data) - 8:
         raise ValueError(f'truncated: {count} points need {expected} bytes, the file holds {size}')
     raw = _lzf_decompress(data[8 : 8 + packed], size)
-    columns, start = {}, 0
-    for name, code in fields:
-        columns[name] = np.frombuffer(raw, code, count, start)
+    columns, start = [], 0
+    for _, code in fields:
+        columns.append(np.frombuffer(raw, code, count, start))
         start += count * np.dtype(code).itemsize
-    return _from_columns(columns)
+    return _from_columns([name for name, _ in fields], columns)
 
 
 def _lzf_decompress(data: bytes, size: int) -> bytes:
@@ -238,6 +251,20 @@ def _read_npy(path: str | os.PathLike, columns: Sequence[str] | None = None) -> 
     Raises:
         ValueError: If the file is damaged, holds objects, or another shape.
     """
+    array = _load_npy(path)
+    if array.dtype.names and array.ndim == 1:
+        return _from_records(np.array(array))
+    names = tuple(columns or 'xyz')
+    if array.ndim != 2 or array.shape[1] != len(names) or array.dtype.kind not in 'fiu':
+        raise ValueError(
+            f'expected numbers (n, {len(names)}) for columns {list(names)}, got '
+            f'{array.dtype} {array.shape}; name its columns'
+        )
+    return _from_columns(names, [np.array(array[:, i]) for i in range(len(names))])
+
+
+def _load_npy(path: str | os.PathLike) -> np.ndarray:
+    """The array of a NPY file, not read yet."""
     try:
         array = np.load(path, mmap_mode='r', allow_pickle=False)
     except FileNotFoundError:
@@ -254,15 +281,7 @@ def _read_npy(path: str | os.PathLike, columns: Sequence[str] | None = None) -> 
         raise ValueError(f'not a readable NPY file: {error}') from None
     if not isinstance(array, np.ndarray):
         raise ValueError('expected one array, got a zip file of several')
-    if array.dtype.names and array.ndim == 1:
-        return _from_records(np.array(array))
-    names = tuple(columns or 'xyz')
-    if array.ndim != 2 or array.shape[1] != len(names) or array.dtype.kind not in 'fiu':
-        raise ValueError(
-            f'expected numbers (n, {len(names)}) for columns {list(names)}, got '
-            f'{array.dtype} {array.shape}; name its columns'
-        )
-    return _from_columns({name: np.array(array[:, i]) for i, name in enumerate(names)})
+    return array
 
 
 def _read_bin(path: str | os.PathLike, columns: Sequence[str] | None = None) -> PointFrame:
@@ -279,7 +298,7 @@ def _read_bin(path: str | os.PathLike, columns: Sequence[str] | None = None) -> 
             f'({", ".join(names)}); truncated, or name its columns'
         )
     table = np.fromfile(path, '<f4').reshape(-1, len(names))
-    return _from_columns({name: table[:, i] for i, name in enumerate(names)})
+    return _from_columns(names, list(table.T))
 
 
 _READERS: dict[str, Callable[[str | os.PathLike, Sequence[str] | None], PointFrame]] = {
@@ -291,22 +310,39 @@ _READERS: dict[str, Callable[[str | os.PathLike, Sequence[str] | None], PointFra
 POINT_SUFFIXES = tuple(_READERS)
 
 
+def has_own_names(path: str | os.PathLike) -> bool:
+    """Whether a file says what its columns are: PLY, PCD and structured NPY files do.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is a damaged NPY file.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix == '.npy':
+        return _load_npy(path).dtype.names is not None
+    return suffix in ('.ply', '.pcd')
+
+
 def read_point_file(path: str | os.PathLike, columns: Sequence[str] | None = None) -> PointFrame:
     """Read a point cloud, by the file's suffix.
 
     Args:
         path: A ``.ply``, ``.pcd``, ``.npy`` or ``.bin`` file.
         columns: Names of the columns of ``.npy`` (default x, y, z) and ``.bin`` (default x, y, z,
-            intensity) files; ``x``, ``y`` and ``z`` must be among them.
+            intensity) files; ``x``, ``y`` and ``z`` must be among them. None for files that name
+            them (:func:`has_own_names`).
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is damaged or its suffix unknown.
+        ValueError: If the file is damaged, its suffix unknown, or ``columns`` are given for one
+            that has names of its own.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in _READERS:
         raise ValueError(f'{path}: expected one of {POINT_SUFFIXES}, got {suffix!r}')
     try:
+        if columns and has_own_names(path):
+            raise ValueError(f'has names of its own: expected no columns, got {list(columns)}')
         return _READERS[suffix](path, columns)
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from None

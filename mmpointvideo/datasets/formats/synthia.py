@@ -32,7 +32,7 @@ RIG = 'Stereo_Left'
 #: Raw label ids that may occur: void, sky, 13 classes and two reserved ones.
 NUM_LABEL_IDS = 16
 _FOLDERS = {'rgb': 'RGB', 'depth': 'Depth', 'label': 'GT/LABELS', 'pose': 'CameraParams'}
-_NPZ_NAME = re.compile(r'(.+)-(\d{6})\.npz')
+_NPZ_NAME = re.compile(r'(.+)-(\d{6})\.npz', re.IGNORECASE)
 _MAX_NPZ_POINTS = 1 << 22
 
 
