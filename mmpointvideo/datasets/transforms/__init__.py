@@ -12,6 +12,7 @@ from .scene import (
     RandomColor,
     ScaleFeatures,
 )
+from .segments import ForEachSegment
 from .spatial import (
     NormalizeClip,
     RandomFlip,
@@ -24,6 +25,7 @@ from .spatial import (
 __all__ = [
     'CenterScene',
     'CropHalfScene',
+    'ForEachSegment',
     'LoadPointVideoFrames',
     'MapPointLabels',
     'NormalizeClip',

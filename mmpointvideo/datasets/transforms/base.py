@@ -27,8 +27,8 @@ class PointVideoTransform(BaseTransform):
 
         In training they follow numpy's global state, which the sampler's index seeds for every
         sample (``sample_randomness``). With ``test_mode`` they depend on the transform, the video
-        (its ``draw_key``, or else its ``video_id``) and the clip's start only, so every run draws
-        the same, in any order and on any number of workers.
+        (its ``draw_key``, or else its ``video_id``), the clip's start and the segment only, so
+        every run draws the same, in any order and on any number of workers.
         """
         if not results.get('test_mode', False):
             return np.random.default_rng(np.random.randint(2**63 - 1, dtype=np.int64))
@@ -36,7 +36,10 @@ class PointVideoTransform(BaseTransform):
         names = (type(self).__name__, str(video))
         start = results.get('clip_start')
         key = [zlib.crc32(name.encode()) for name in names]
-        return np.random.default_rng([*key, 0 if start is None else int(start)])
+        key.append(0 if start is None else int(start))
+        if 'segment' in results:
+            key.append(results['segment'])
+        return np.random.default_rng(key)
 
     def __repr__(self) -> str:
         options = ', '.join(f'{k}={v!r}' for k, v in vars(self).items() if not k.startswith('_'))
