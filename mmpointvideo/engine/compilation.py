@@ -36,7 +36,7 @@ def prepare_compilation(model: nn.Module, optim_wrapper: Any = None) -> None:
         (getattr(model, 'data_preprocessor', None), 'forward'),
         (optim_wrapper, 'update_params'),
     ]
-    for name in ('contrast_head', 'cluster_head', 'head'):
+    for name in ('contrast_head', 'cluster_head', 'clip_head', 'head'):
         owners.append((getattr(model, name, None), 'loss'))
     owners += [(part, 'forward') for part in model.modules() if isinstance(part, _TUBE_LAYERS)]
     for owner, method in owners:

@@ -29,12 +29,18 @@ from mmpointvideo.utils.dist import gather_rows, reduce_sum
 from .ranks import on_ranks, start_ranks
 
 CLIPS, STEPS = 4, 3
+_CLIP_HEAD = dict(
+    type='ClipContrastHead',
+    projector=dict(type='MLPProjector', in_channels=128, hidden_channels=32, out_channels=16),
+    predictor=dict(type='MLPProjector', in_channels=16, hidden_channels=32, out_channels=16),
+    loss=dict(type='PrototypeInfoNCELoss', temperature=0.1),
+)
 
 
 def build_model() -> nn.Module:
     """PointCPSC with weights and BN statistics that every process makes alike."""
     torch.manual_seed(0)
-    model = MODELS.build(copy.deepcopy(_MODEL))
+    model = MODELS.build(copy.deepcopy(dict(_MODEL, clip_head=_CLIP_HEAD)))
     model.train()
     with torch.no_grad():
         for _ in range(3):  # statistics for the frozen norms

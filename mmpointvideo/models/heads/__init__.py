@@ -1,5 +1,6 @@
 """Heads; each owns its loss."""
 
+from .clip_contrast_head import ClipContrastHead
 from .cls_head import ActionClsHead
 from .point_contrast_head import PointContrastHead
 from .seg_head import PointSegHead
@@ -8,6 +9,7 @@ from .transformer_cls_head import TransformerClsHead
 
 __all__ = [
     'ActionClsHead',
+    'ClipContrastHead',
     'PointContrastHead',
     'PointSegHead',
     'SemanticClusterHead',

@@ -37,6 +37,8 @@ class PointCPSC(PointVideoModel):
         predictor: Config of an ``MLPProjector``, c to c.
         contrast_head: Config of a ``PointContrastHead``.
         cluster_head: Config of a ``SemanticClusterHead``, if wanted.
+        clip_head: Config of a ``ClipContrastHead``, if wanted: whole clips are contrasted, too
+            (ours, not the paper's).
         memory_bank: Config of a ``MemoryBank``, if wanted.
         num_segments: L, for clips that arrive unsplit, ``(B, T, N, 3)``. Clips that the data
             pipeline split (``SplitSegments``) arrive as ``(B, L, T/L, N, 3)`` and need none.
@@ -53,6 +55,7 @@ class PointCPSC(PointVideoModel):
         predictor: dict,
         contrast_head: dict,
         cluster_head: dict | None = None,
+        clip_head: dict | None = None,
         memory_bank: dict | None = None,
         num_segments: int | None = None,
         stop_gradient_target: bool = False,
@@ -66,6 +69,7 @@ class PointCPSC(PointVideoModel):
         self.predictor = MODELS.build(predictor)
         self.contrast_head = MODELS.build(contrast_head)
         self.cluster_head = MODELS.build(cluster_head) if cluster_head else None
+        self.clip_head = MODELS.build(clip_head) if clip_head else None
         self.memory_bank = MODELS.build(memory_bank) if memory_bank else None
         self.num_segments = num_segments
         self.stop_gradient_target = stop_gradient_target
@@ -97,15 +101,18 @@ class PointCPSC(PointVideoModel):
         Returns:
             ``xyz`` ``(B, l, r, 3)``, ``target`` Z and ``prediction`` Q̂, both ``(B, l, r, c)``.
         """
-        xyz, features = self._segments(inputs)
-        batch, segments = xyz.shape[:2]
+        return self._predict(*self._encode(*self._segments(inputs)))
+
+    def _encode(self, xyz: Tensor, features: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Superpoints ``(B, L, l, r, 3)`` and features ``(B, L, l, C, r)`` of every segment."""
         positions, encoded = self.encoder(
             xyz.flatten(0, 1), None if features is None else features.flatten(0, 1)
         )
-        tokens = self.projector(encoded.transpose(2, 3))
-        positions = positions.unflatten(0, (batch, segments))
-        tokens = tokens.unflatten(0, (batch, segments))
+        return positions.unflatten(0, xyz.shape[:2]), encoded.unflatten(0, xyz.shape[:2])
 
+    def _predict(self, positions: Tensor, encoded: Tensor) -> dict[str, Tensor]:
+        """What :meth:`predict_segment` returns, of encoded segments."""
+        tokens = self.projector(encoded.transpose(3, 4))
         context = self.autoregressor(tokens[:, :-1], positions[:, :-1])
         predicted = self.predictor(context[:, -1])
         aligned = self.align(predicted, positions[:, -2], positions[:, -1])
@@ -117,15 +124,18 @@ class PointCPSC(PointVideoModel):
     def loss(
         self, inputs: dict[str, Tensor | None], data_samples: list[PointVideoDataSample] | None
     ) -> dict[str, Tensor]:
-        """All losses of Eq. 9 and what is logged with them."""
+        """All losses of Eq. 9, that of whole clips, and what is logged with them."""
         xyz, features = self._segments(inputs)
         data_samples = self._check_samples(data_samples, *xyz.shape[:3])
-        out = self.predict_segment({'xyz': xyz, 'features': features})
+        positions, encoded = self._encode(xyz, features)
+        out = self._predict(positions, encoded)
         target, prediction = out['target'], out['prediction']
         video = torch.tensor([sample.video_index for sample in data_samples], device=target.device)
         losses = self.contrast_head.loss(prediction, target, video, self.memory_bank)
         if self.cluster_head is not None:
             losses.update(self.cluster_head.loss(prediction, target))
+        if self.clip_head is not None:
+            losses.update(self.clip_head.loss(encoded[:, :-1].flatten(1, 2), encoded[:, -1]))
         losses['feature_std'] = _spread(target.detach())
         if self.memory_bank is not None and self.training:
             frames = _target_frames(data_samples, target, xyz.shape[1])

@@ -199,3 +199,25 @@ def test_alignment_in_half_precision():
     predicted = torch.randn(1, 1, 5, 4).half()
     aligned = PointCPSC.align(predicted, xyz, xyz)
     torch.testing.assert_close(aligned, predicted, rtol=0.02, atol=0.02)
+
+
+def test_whole_clips_are_contrasted_beside_superpoints():
+    """The context is all that comes before the target; nothing else changes."""
+    head = dict(
+        type='ClipContrastHead',
+        projector=dict(type='MLPProjector', in_channels=128, hidden_channels=8, out_channels=4),
+        predictor=None,
+        loss=dict(type='PrototypeInfoNCELoss', temperature=0.1),
+    )
+    model = PointCPSC(**_config(clip_head=head)).eval()
+    inputs, samples = _batch()
+    losses = model(inputs, samples, mode='loss')
+    _, encoded = model.encoder(inputs['xyz'].flatten(0, 1))
+    encoded = encoded.unflatten(0, (2, 3))
+    wanted = model.clip_head.loss(torch.cat([encoded[:, 0], encoded[:, 1]], 1), encoded[:, 2])
+    torch.testing.assert_close(losses['loss_clip'], wanted['loss_clip'])
+    model.clip_head = None
+    without = model(inputs, samples, mode='loss')
+    assert set(losses) - set(without) == {'loss_clip', 'similarity_clip'}
+    for name, value in without.items():
+        torch.testing.assert_close(losses[name], value, msg=name)
