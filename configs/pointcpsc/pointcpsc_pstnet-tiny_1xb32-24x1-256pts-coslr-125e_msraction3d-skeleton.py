@@ -6,3 +6,5 @@ _base_ = [
     '../_base_/schedules/adamw_coslr_125e.py',
     '../default_runtime.py',
 ]
+
+model = dict(contrast_head=dict(neighbor_start_epoch=12))
