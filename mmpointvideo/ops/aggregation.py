@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..utils.precision import no_autocast
-from .checks import check_indices, check_positions
+from .checks import check_indices, check_positions, check_same_device
 from .dispatch import resolve
 
 AGGREGATIONS = ('multiplication', 'addition')
@@ -45,7 +45,8 @@ def aggregate_displaced(
         positions. The type is that of the positions: half-precision features are summed in it.
 
     Raises:
-        ValueError: If a shape or an option is wrong, or (on CPU) an index out of range.
+        ValueError: If a shape or an option is wrong, tensors are on several devices, or (on CPU)
+            an index is out of range.
         TypeError: If indices are no integers, or positions no floating-point numbers.
     """
     if aggregation not in AGGREGATIONS:
@@ -76,6 +77,14 @@ def aggregate_displaced(
             f'displacement_weight: expected shape {(*channels, 3)}, got '
             f'{tuple(displacement_weight.shape)}'
         )
+    check_same_device(
+        xyz=xyz,
+        centers=centers,
+        features=features,
+        displacement_weight=displacement_weight,
+        idx=idx,
+        frames=frames,
+    )
     check_indices('idx', idx, 4, xyz.shape[1])
     skips = features is not None and aggregation == 'multiplication'
     check_indices('frames', frames, 2, xyz.shape[0], low=-1 if skips else 0)

@@ -44,14 +44,22 @@ def check_same_batch(name_a: str, a: Tensor, name_b: str, b: Tensor) -> None:
             f'{name_a} and {name_b}: expected the same batch size, got {a.shape[0]} and '
             f'{b.shape[0]}'
         )
-    if a.device != b.device:
-        raise ValueError(
-            f'{name_a} and {name_b}: expected the same device, got {a.device} and {b.device}'
-        )
+    check_same_device(**{name_a: a, name_b: b})
     if a.is_floating_point() and b.is_floating_point() and a.dtype != b.dtype:
         raise TypeError(
             f'{name_a} and {name_b}: expected the same type, got {a.dtype} and {b.dtype}'
         )
+
+
+def check_same_device(**tensors: Tensor | None) -> None:
+    """Raise unless all tensors, by name, are on the device of the first."""
+    given = [(name, tensor.device) for name, tensor in tensors.items() if tensor is not None]
+    first, expected = given[0]
+    for name, device in given[1:]:
+        if device != expected:
+            raise ValueError(
+                f'{first} and {name}: expected the same device, got {expected} and {device}'
+            )
 
 
 def check_features(name: str, features: Tensor) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .checks import check_features, check_indices, check_same_batch
+from .checks import check_features, check_indices, check_same_batch, check_same_device
 from .dispatch import resolve
 
 
@@ -68,5 +68,6 @@ def three_interpolate(features: Tensor, idx: Tensor, weight: Tensor) -> Tensor:
             f'idx and weight: expected shape (B, n, 3) twice, got {tuple(idx.shape)} and '
             f'{tuple(weight.shape)}'
         )
+    check_same_device(features=features, weight=weight)
     weight = weight.detach().to(features.dtype)
     return resolve('three_interpolate', features)(features, idx.long(), weight)

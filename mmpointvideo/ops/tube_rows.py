@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .checks import check_same_device
+
 #: share of distinct neighbours from which all K are kept: their regular layout is then cheaper
 DENSE_FROM = 0.9
 
@@ -84,7 +86,11 @@ def tube_rows(
         idx: Neighbours as from a ball query (the first repeats), ``(B * L, k_t, M, K)``.
         frames: Source frame of every tap, ``(L, k_t)`` int64.
         dense_from: Share of distinct neighbours from which copies are kept.
+
+    Raises:
+        ValueError: If tensors are on several devices.
     """
+    check_same_device(xyz=xyz, centers=centers, idx=idx, frames=frames)
     num_batch, num_frames, num_points = xyz.shape[:3]
     num_taps, num_anchors, num_neighbors = idx.shape[1:]
     num_pairs = centers.shape[1] * num_taps
