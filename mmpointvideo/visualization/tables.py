@@ -23,7 +23,7 @@ def mean_and_spread(values: list[float]) -> str:
 
 
 def markdown(table: dict, results: Results, size: str) -> str:
-    """The table: mean and standard deviation over seeds of the last epoch, the paper beside it.
+    """The table: mean and standard deviation over seeds of the last epoch, and the paper's numbers.
 
     Args:
         table: ``title`` and ``rows`` (``name``, perhaps ``paper``); perhaps ``columns``, ``costs``
@@ -38,7 +38,9 @@ def markdown(table: dict, results: Results, size: str) -> str:
         head += [f'{column} (ours, {size})' if table.get('columns') else column, 'seeds']
     if table.get('costs'):
         head += ['s/epoch', 'MiB']
-    head.append(table.get('paper_title', 'paper'))
+    with_paper = any('paper' in row for row in table['rows'])
+    if with_paper:
+        head.append(table.get('paper_title', 'paper'))
     lines = [f'### {table["title"]}', '', '| ' + ' | '.join(head) + ' |', '|---' * len(head) + '|']
     for row in table['rows']:
         if not any((row['name'], column) in results for column in columns):
@@ -53,7 +55,8 @@ def markdown(table: dict, results: Results, size: str) -> str:
             for key, form in (('epoch_seconds', '{:.1f}'), ('memory_mib', '{:.0f}')):
                 known = [cost[key] for cost in costs if cost[key] is not None]
                 texts.append(form.format(statistics.median(known)) if known else '')
-        texts.append(str(row.get('paper', '')))
+        if with_paper:
+            texts.append(str(row.get('paper', '')))
         lines.append('| ' + ' | '.join(texts) + ' |')
     if table.get('note'):
         lines += ['', table['note'].strip()]

@@ -42,6 +42,12 @@ def test_rows_without_results_are_left_out_and_gaps_are_named():
     assert lines[-1] == 'Three seeds.'
 
 
+def test_the_papers_column_is_there_where_the_paper_has_a_number():
+    table = dict(title='Own', rows=[dict(name='a')])
+    lines = markdown(table, {('a', 'accuracy'): measured(50.0)}, 'tiny').splitlines()
+    assert lines[2:] == ['| row | accuracy | seeds |', '|---|---|---|', '| a | 50.0 | 50.0 |']
+
+
 def test_plot(tmp_path):
     assert not plot(TABLE, {key: [] for key in RESULTS}, 'tiny', tmp_path / 'none.png')
     assert not (tmp_path / 'none.png').exists()
