@@ -11,7 +11,7 @@ cd "$ROOT"
 VENV="${MMPV_VENV:-$ROOT/.venv}"
 DATA=data/builtin_actions
 OUT=work_dirs/quickstart
-PRETRAIN=configs/pointcpsc/pointcpsc-best_pstnet-tiny_1xb32-24x1-256pts-coslr-40e_builtin-actions.py
+PRETRAIN=configs/pointcpsc/pointcpsc-best_pstnet-tiny_1xb28-24x1-256pts-coslr-40e_builtin-actions.py
 PROBE=configs/pointcpsc/benchmarks/pstnet-tiny_pointcpsc-best-builtin-pre_1xb16-24x1-256pts-linear-20e_builtin-actions.py
 PROBE_RANDOM=configs/pstnet/pstnet-tiny_1xb16-24x1-256pts-linear-20e_builtin-actions.py
 # networks this small gain little from more threads and lose much when others use the machine

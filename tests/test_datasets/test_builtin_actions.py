@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from mmengine.config import Config
 
 from mmpointvideo.datasets.conversion.actions import BuiltinSettings, make_builtin_video
 from mmpointvideo.datasets.conversion.output_lock import output_lock
@@ -26,6 +27,17 @@ def tool():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def test_a_subject_fills_a_batch_of_the_best_pretraining(tool):
+    from ..conftest import ROOT
+
+    (path,) = (ROOT / 'configs' / 'pointcpsc').glob('pointcpsc-best_*builtin-actions.py')
+    loader = Config.fromfile(path).train_dataloader
+    made = tool.parse_args([])
+    assert loader.sampler.field == 'subject'
+    assert loader.batch_size == made.takes * len(ACTION_CLASSES)
+    assert min(made.frames_range) >= loader.dataset.num_frames  # no video is left out as too short
 
 
 def test_raw_video_and_store_hold_the_simulated_depth(tmp_path):

@@ -1,5 +1,10 @@
 # The best settings with every half scaled on its own, and nothing turned.
-_base_ = ['../pointcpsc-best_pstnet-tiny_1xb32-24x1-256pts-coslr-200e_msraction3d-skeleton.py']
+_base_ = [
+    '../../_base_/models/pointcpsc-best-clips_pstnet-tiny.py',
+    '../../_base_/datasets/msr_action3d_skeleton_tiny_pretrain_halves.py',
+    '../../_base_/schedules/adamw_coslr_200e.py',
+    '../../default_runtime.py',
+]
 
 train_pipeline = [
     dict(type='SampleFrames'),
@@ -14,3 +19,5 @@ train_pipeline = [
 ]
 
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+
+default_hooks = dict(checkpoint=dict(interval=10))

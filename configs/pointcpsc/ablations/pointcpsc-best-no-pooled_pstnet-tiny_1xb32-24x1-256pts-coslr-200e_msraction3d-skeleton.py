@@ -1,4 +1,11 @@
 # The best settings without the contrast of pooled features.
-_base_ = ['../pointcpsc-best_pstnet-tiny_1xb32-24x1-256pts-coslr-200e_msraction3d-skeleton.py']
+_base_ = [
+    '../../_base_/models/pointcpsc-best-clips_pstnet-tiny.py',
+    '../../_base_/datasets/msr_action3d_skeleton_tiny_pretrain_halves.py',
+    '../../_base_/schedules/adamw_coslr_200e.py',
+    '../../default_runtime.py',
+]
 
 model = dict(clip_head=None)
+
+default_hooks = dict(checkpoint=dict(interval=10))

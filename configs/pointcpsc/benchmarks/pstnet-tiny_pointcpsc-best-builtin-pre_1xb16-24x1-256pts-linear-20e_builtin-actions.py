@@ -8,7 +8,7 @@ _base_ = [
 
 model = dict(
     encoder_checkpoint='work_dirs/'
-    'pointcpsc-best_pstnet-tiny_1xb32-24x1-256pts-coslr-40e_builtin-actions/epoch_40.pth',
+    'pointcpsc-best_pstnet-tiny_1xb28-24x1-256pts-coslr-40e_builtin-actions/epoch_40.pth',
     head=dict(num_classes=14))
 
 default_hooks = dict(best_and_last=dict(type='BestAndLastHook'))

@@ -1,7 +1,0 @@
-# CPU-size pre-training on the built-in actions with our best settings.
-_base_ = [
-    '../_base_/models/pointcpsc-best_pstnet-tiny.py',
-    '../_base_/datasets/builtin_actions_tiny_pretrain.py',
-    '../_base_/schedules/adamw_coslr_40e.py',
-    '../default_runtime.py',
-]
