@@ -1,5 +1,5 @@
-# The built-in actions, as msr_action3d_skeleton_tiny_pretrain_halves.py; a batch is one subject's 28
-# videos.
+# The built-in actions, as msr_action3d_skeleton_tiny_pretrain_halves.py; a batch is the 28 videos
+# of one subject.
 _base_ = './msr_action3d_skeleton_tiny_pretrain_halves.py'
 
 data_root = 'data/builtin_actions/'

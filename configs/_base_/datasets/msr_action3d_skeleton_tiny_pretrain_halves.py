@@ -1,7 +1,7 @@
 # As msr_action3d_skeleton_tiny_pretrain.py, in batches of one subject, so that negatives differ in
-# what is done, not in who does it, and in halves of 12 frames. Each half is scaled and turned (up to
-# 20 degrees about the vertical, 10 about the horizontal axis) on its own: what both had in common
-# would tell the clip from the others.
+# what is done, not in who does it, and in halves of 12 frames. Each half is scaled and turned (up
+# to 20 degrees about the vertical, 10 about the horizontal axis) on its own: what both had in
+# common would tell the clip from the others.
 dataset_type = 'MSRAction3DDataset'
 data_root = 'data/msr_action3d_skeleton/'
 

@@ -1,6 +1,6 @@
-# As pointcpsc-best_pstnet-tiny.py, and beside superpoints whole clips are contrasted with the others
-# of the batch: by one prototype a clip, the mean of its superpoints, and by the pooled features of
-# its segments.
+# As pointcpsc-best_pstnet-tiny.py, and beside superpoints whole clips are contrasted with the
+# others of the batch: by one prototype a clip, the mean of its superpoints, and by the pooled
+# features of its segments.
 _base_ = './pointcpsc-best_pstnet-tiny.py'
 
 model = dict(

@@ -1,5 +1,5 @@
-# The best settings with mixed batches instead of those of one subject: 143 epochs of 7, about as many
-# steps.
+# The best settings with mixed batches instead of those of one subject: 143 epochs of 7, about as
+# many steps.
 _base_ = [
     '../../_base_/models/pointcpsc-best-clips_pstnet-tiny.py',
     '../../_base_/datasets/msr_action3d_skeleton_tiny_pretrain_halves.py',
