@@ -13,6 +13,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from mmpointvideo.checkpoints.safe_loading import load_from_local
 from mmpointvideo.testing import write_tiny_dataset
 from mmpointvideo.testing.interruption import LossRecorder, recorded_losses
 from mmpointvideo.testing.runs import tiny_pretraining
@@ -59,7 +60,7 @@ def test_pretraining_resumes(
     whole = train(pretraining(tmp_path / 'cpu', data_root, 2), CPU, monkeypatch)
     train(pretraining(tmp_path / 'device', data_root, 1), device, monkeypatch)
     file = tmp_path / 'device' / 'epoch_1.pth'
-    saved = torch.load(file, weights_only=False)  # MMEngine saves tensors of the CPU
+    saved = load_from_local(str(file))  # MMEngine saves tensors of the CPU
     assert all(type(value) is torch.Tensor for value in saved['state_dict'].values())
     assert int(saved['state_dict']['memory_bank.num_updates']) == 2
     resumed = train(pretraining(tmp_path / 'device', data_root, 2), device, monkeypatch)

@@ -110,8 +110,6 @@ READERS = {
 @pytest.fixture
 def in_folder(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
-    monkeypatch.setenv('LOCAL_RANK', '0')
     return tmp_path
 
 
