@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,15 @@ def _ctrl_c(survived: Path) -> None:
     time.sleep(60)
 
 
+@pytest.fixture
+def heeds_ctrl_c() -> Iterator[None]:
+    """This process is interrupted by SIGINT, even where a shell started it in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures('heeds_ctrl_c')
 def test_ctrl_c_ends_the_workers_quietly(tmp_path: Path, capfd) -> None:
     survived = tmp_path / 'survived'
     others = set(multiprocessing.active_children())
