@@ -19,7 +19,7 @@ from mmpointvideo.datasets.transforms import (
     ScaleCoordinates,
     SplitSegments,
 )
-from mmpointvideo.registry import TRANSFORMS
+from mmpointvideo.datasets.transforms.base import build_transforms
 
 from .videos import Video
 
@@ -69,8 +69,7 @@ class ClipPipeline:
         self.channels: tuple[str, ...] = ()
         self.steps: list[Any] = []
         is_scene = False
-        for step in dataset.pipeline:
-            built = TRANSFORMS.build(step) if isinstance(step, dict) else step
+        for built in build_transforms(dataset.pipeline):
             is_scene |= isinstance(built, CropHalfScene)
             if isinstance(built, SplitSegments):
                 self.num_segments = built.num_segments

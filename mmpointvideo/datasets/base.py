@@ -9,7 +9,7 @@ import numpy as np
 from mmengine.dataset import BaseDataset, force_full_init
 from mmengine.logging import print_log
 
-from mmpointvideo.registry import DATASETS, TRANSFORMS
+from mmpointvideo.registry import DATASETS
 
 from .annotations import read_annotations
 from .clips import Clips, ShortVideos, check_clip_options, clip_span, clip_starts
@@ -332,10 +332,9 @@ class PointVideoDataset(BaseDataset):
 
 
 def _build_transforms(pipeline: Sequence[dict | Callable]) -> list[Callable]:
-    """Build from our registry, so that a data set works without a default scope, too."""
     if not pipeline:
         return []
     # imported here: the transforms need mmcv, an index of clips does not
-    from . import transforms  # noqa: F401
+    from .transforms.base import build_transforms
 
-    return [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
+    return build_transforms(pipeline)

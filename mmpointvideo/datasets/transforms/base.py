@@ -1,8 +1,11 @@
 """What all transforms share: the base class and the source of random numbers."""
 
 import zlib
+from collections.abc import Callable, Sequence
 
 import numpy as np
+
+from mmpointvideo.registry import TRANSFORMS
 
 try:
     from mmcv.transforms import BaseTransform
@@ -44,6 +47,11 @@ class PointVideoTransform(BaseTransform):
     def __repr__(self) -> str:
         options = ', '.join(f'{k}={v!r}' for k, v in vars(self).items() if not k.startswith('_'))
         return f'{type(self).__name__}({options})'
+
+
+def build_transforms(steps: Sequence[dict | Callable]) -> list[Callable]:
+    """Build from our registry, which needs no default scope; objects stay what they are."""
+    return [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in steps]
 
 
 def describe(results: dict) -> str:

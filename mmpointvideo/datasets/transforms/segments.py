@@ -7,7 +7,7 @@ import numpy as np
 
 from mmpointvideo.registry import TRANSFORMS
 
-from .base import PointVideoTransform, describe
+from .base import PointVideoTransform, build_transforms, describe
 
 
 @TRANSFORMS.register_module()
@@ -33,9 +33,7 @@ class ForEachSegment(PointVideoTransform):
     def __init__(self, transforms: Sequence[dict | Callable]) -> None:
         if isinstance(transforms, dict | str) or not isinstance(transforms, Sequence):
             raise TypeError(f'transforms: expected a list of transforms, got {transforms!r}')
-        self.transforms = [
-            TRANSFORMS.build(step) if isinstance(step, dict) else step for step in transforms
-        ]
+        self.transforms = build_transforms(transforms)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Replace ``points``.
