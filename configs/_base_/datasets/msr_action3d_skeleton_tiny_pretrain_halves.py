@@ -2,8 +2,7 @@
 # what is done, not in who does it, and in halves of 12 frames. Each half is scaled and turned (up
 # to 20 degrees about the vertical, 10 about the horizontal axis) on its own: what both had in
 # common would tell the clip from the others.
-dataset_type = 'MSRAction3DDataset'
-data_root = 'data/msr_action3d_skeleton/'
+_base_ = './msr_action3d_skeleton_tiny_pretrain.py'
 
 train_pipeline = [
     dict(type='SampleFrames'),
@@ -22,17 +21,5 @@ train_pipeline = [
 ]
 
 train_dataloader = dict(
-    batch_size=32,
-    num_workers=1,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='GroupedSampler', field='subject'),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        ann_file='annotations.json',
-        split='train',
-        num_frames=24,
-        clips='random',
-        short_videos='drop',
-        pipeline=train_pipeline))
+    sampler=dict(_delete_=True, type='GroupedSampler', field='subject'),
+    dataset=dict(pipeline=train_pipeline))
