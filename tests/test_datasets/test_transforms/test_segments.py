@@ -36,6 +36,15 @@ def test_every_segment_draws_for_itself():
     assert after.dtype == np.float32 and transform.is_augmentation
 
 
+def test_what_a_transform_returns_is_taken():
+    def doubled(results):
+        return dict(results, points=2 * results['points'])  # a new array
+
+    before = _segments()
+    after = ForEachSegment([doubled, doubled])(dict(points=before.copy()))['points']
+    np.testing.assert_array_equal(after, 4 * before)
+
+
 def test_seeds():
     """The same sample gives the same draws, and a tested clip always."""
     before = _segments()

@@ -209,13 +209,16 @@ def test_whole_clips_are_contrasted_beside_superpoints():
         predictor=None,
         loss=dict(type='PrototypeInfoNCELoss', temperature=0.1),
     )
-    model = PointCPSC(**_config(clip_head=head)).eval()
+    model = PointCPSC(**_config(clip_head=head))  # in training mode features differ
     inputs, samples = _batch()
     losses = model(inputs, samples, mode='loss')
     _, encoded = model.encoder(inputs['xyz'].flatten(0, 1))
     encoded = encoded.unflatten(0, (2, 3))
     wanted = model.clip_head.loss(torch.cat([encoded[:, 0], encoded[:, 1]], 1), encoded[:, 2])
     torch.testing.assert_close(losses['loss_clip'], wanted['loss_clip'])
+    for less in (encoded[:, 0], encoded[:, 1]):
+        other = model.clip_head.loss(less, encoded[:, 2])
+        assert (other['loss_clip'] - wanted['loss_clip']).abs() > 1e-4
     model.clip_head = None
     without = model(inputs, samples, mode='loss')
     assert set(losses) - set(without) == {'loss_clip', 'similarity_clip'}
